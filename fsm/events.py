@@ -1,0 +1,23 @@
+"""What a machine is told: an event's name and the facts that came with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import attrs
+
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+@attrs.frozen
+class Event:
+    """Something happened. `name` is declared in the definition, `data` is for actions, outcomes and the tape.
+
+    `data` holds only what JSON can carry (str, int, float, bool, None, lists and mappings of these), so that a
+    tape loses nothing. `cause` says in a few words what was seen (`pidfd readable`, `uevent remove@…`).
+    """
+
+    name: str
+    data: Mapping[str, object] = NOTHING
+    cause: str = ""

@@ -1,0 +1,194 @@
+"""Builds the initramfs of a guest: a cached base, and a small archive for each run behind it.
+
+The kernel unpacks concatenated cpio archives one after the other (Documentation/driver-api/early-userspace), so the
+base is built once for a given Python and package, and a run adds its scheduler, its payload and its configuration.
+
+    base     /init, Python pruned to what PID 1 imports, busybox with its applets, device nodes, empty directories
+    run      /scheduler, /sched_args, programs and files, /scxlife/*.json, and SENTINEL as the last entry
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import attrs
+
+from scxlife.platform.vm import interpreter
+from scxlife.platform.vm.cpio import Tree
+from scxlife.platform.vm.elf import Placed, closure, in_guest, is_elf, loaded_part, merged_directories
+
+SCHEDULER = "/scheduler"
+SCHEDULER_ARGS = "/sched_args"
+CONFIG = "/scxlife/config.json"
+DEFINITION = "/scxlife/definition.json"
+#: The last entry of the run's archive. Where it is missing, the kernel ran out of memory while it unpacked.
+SENTINEL = "/.scxlife_complete"
+#: What PID 1 says on the console in that case, before it gives up.
+INCOMPLETE = "scxlife: the initramfs is incomplete"
+
+#: Part of the cache key: raise it when the layout of the base changes.
+_FORMAT = 1
+# A prefix of its own: a payload that brings another Python to /bin must not replace the one that runs PID 1.
+_PREFIX = "/scxlife"
+_PYTHON = f"{_PREFIX}/bin/python3"
+_BUSYBOX = "/bin/busybox"
+_DIRECTORIES = {
+    "/dev": 0o755,
+    "/proc": 0o555,
+    "/run": 0o755,
+    "/staging": 0o755,
+    "/sys": 0o555,
+    "/tmp": 0o1777,
+}
+_BUSYBOX_TIMEOUT_S = 10.0
+
+# ``#!`` rather than ``rdinit=python -- …``: words of the kernel's command line that the kernel does not know become
+# arguments of init, and must not end up in front of Python's own.
+_INIT = """\
+#!{python} {flags}
+try:
+    open("{sentinel}").close()
+except OSError:
+    raise SystemExit("{incomplete}")
+from {entry} import main
+main()
+"""
+
+
+class ImageError(Exception):
+    """The image can't be built. The message says which part and why."""
+
+
+@attrs.frozen
+class Base:
+    """A base archive on the disk, and the files of the host in it by their guest path."""
+
+    archive: Path
+    holds: dict[str, Path]
+
+
+@attrs.frozen
+class Run:
+    """What one run adds to a base. A program brings its loader, its libraries, its interpreter."""
+
+    config: bytes
+    definition: bytes
+    scheduler: Path | None = None
+    #: The arguments as a shell would write them.
+    scheduler_args: str = ""
+    #: Programs that the payload starts, each placed at its own path.
+    programs: tuple[Path, ...] = ()
+    #: (file of the host, absolute path in the guest).
+    files: tuple[tuple[Path, str], ...] = ()
+
+
+def build_base(
+    cache: Path, *, entry: str, modules: Sequence[str] = (), busybox: Path | None = None
+) -> Base:
+    """The base archive whose PID 1 is ``main()`` of the module ``entry``; built when ``cache`` has no such archive yet.
+
+    ``modules`` are taken along with what they import, for what ``entry`` imports only when it needs it.
+    Raises ImportMeasureError, ElfError, ImageError, OSError.
+    """
+    tree = Tree()
+    digest = hashlib.sha256(repr((_FORMAT, sys.version, entry)).encode())
+    holds: dict[str, Path] = {}
+    for path, mode in _DIRECTORIES.items():
+        tree.directory(path, mode)
+    for link, target in merged_directories().items():
+        tree.symlink(link, target)
+    tree.char_device("/dev/console", 5, 1, 0o600)
+    tree.char_device("/dev/null", 1, 3, 0o666)
+    tree.file("/init", _init(entry).encode(), 0o755)
+
+    library = f"{_PREFIX}/{interpreter.library_name()}"
+    tree.directory(f"{library}/lib-dynload")
+    placed = list(closure(interpreter.executable(), _PYTHON))
+    for module in dict.fromkeys((interpreter.landmark(), *interpreter.measure((entry, *modules)))):
+        path = module.path(library)
+        if module.compiled:
+            placed += closure(module.origin, path)
+        else:
+            digest.update(repr((path, module.origin.read_bytes())).encode())
+            tree.deferred_file(path, lambda module=module: module.code(library), 0o644)
+    if busybox is not None:
+        placed += closure(busybox, _BUSYBOX)
+        for applet in _applets(busybox):
+            tree.symlink(f"/bin/{applet}", "busybox")
+    for each in placed:
+        status = each.host.stat()
+        digest.update(repr((each.guest, str(each.host), status.st_size, status.st_mtime_ns)).encode())
+        tree.deferred_file(each.guest, lambda host=each.host: loaded_part(host.read_bytes()), 0o755)
+        holds[each.guest] = each.host
+    return Base(_published(cache / digest.hexdigest()[:32] / "base.cpio", tree), holds)
+
+
+def build_run(base: Base, run: Run, target: Path) -> None:
+    """Writes the initramfs of one run to ``target``: the base, then what ``run`` adds.
+
+    Raises ElfError, OSError, and ImageError when something would replace a file that PID 1 stands on.
+    """
+    tree = Tree()
+    placed: list[Placed] = []
+    if run.scheduler is not None:
+        placed += closure(run.scheduler, SCHEDULER, provided=base.holds)
+        tree.file(SCHEDULER_ARGS, run.scheduler_args.encode())
+    for program in run.programs:
+        placed += closure(program, str(program.absolute()), provided=base.holds)
+    for file, guest in run.files:
+        placed += closure(file, guest, provided=base.holds)
+    for each in placed:
+        held = base.holds.get(each.guest)
+        if held is None:
+            tree.deferred_file(each.guest, each.host.read_bytes, stat.S_IMODE(each.host.stat().st_mode))
+        elif not held.samefile(each.host):
+            raise ImageError(f"{each.host} would replace {each.guest} of the guest, which is {held}")
+    tree.file(CONFIG, run.config)
+    tree.file(DEFINITION, run.definition)
+    tree.file(SENTINEL, b"")
+    with target.open("wb") as sink:
+        with base.archive.open("rb") as source:
+            shutil.copyfileobj(source, sink, 1 << 20)
+        tree.write(sink, last=SENTINEL)
+
+
+def _init(entry: str) -> str:
+    return _INIT.format(
+        python=_PYTHON,
+        flags=interpreter.FLAGS,
+        sentinel=SENTINEL,
+        incomplete=INCOMPLETE,
+        entry=entry,
+    )
+
+
+def _applets(busybox: Path) -> Iterable[str]:
+    try:
+        listed = subprocess.run(
+            [busybox, "--list"], capture_output=True, text=True, timeout=_BUSYBOX_TIMEOUT_S, check=True
+        )
+    except subprocess.SubprocessError as error:
+        raise ImageError(f"{busybox} does not list its applets: {error}") from error
+    return [applet for applet in listed.stdout.split() if applet != "busybox"]
+
+
+def _published(archive: Path, tree: Tree) -> Path:
+    """``archive``, written when it is not there. Two that build it at once write the same bytes, and either may win."""
+    if not archive.exists():
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=archive.parent, delete=False) as sink:
+            temporary = Path(sink.name)
+            try:
+                tree.write(sink)
+                temporary.replace(archive)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+    return archive
