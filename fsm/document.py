@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 from cattrs import Converter
+from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -24,6 +25,9 @@ class Names(tuple[str, ...]):
     """One name or a list of names."""
 
     __slots__ = ()
+
+
+NO_NAMES = Names()
 
 
 class Scalar:
@@ -48,10 +52,10 @@ class EventDoc:
 class StateDoc:
     doc: str = ""
     phase: str | None = None
-    sources: Names = Names()
-    entry: Names = Names()
-    exit: Names = Names()
-    deadlines: Names = Names()
+    sources: Names = NO_NAMES
+    entry: Names = NO_NAMES
+    exit: Names = NO_NAMES
+    deadlines: Names = NO_NAMES
     no_deadline: str | None = None
     final: str | None = None
 
@@ -67,9 +71,9 @@ class RowDoc:
     in_: Names
     on: Names
     to: str | None = None
-    do: Names = Names()
-    if_: Names = Names()
-    unless: Names = Names()
+    do: Names = NO_NAMES
+    if_: Names = NO_NAMES
+    unless: Names = NO_NAMES
     verdict: str | None = None
     note: str = ""
 
@@ -81,8 +85,8 @@ class ReasonedDoc:
     in_: Names
     on: Names
     because: str
-    if_: Names = Names()
-    unless: Names = Names()
+    if_: Names = NO_NAMES
+    unless: Names = NO_NAMES
 
 
 @attrs.frozen
@@ -168,13 +172,13 @@ def _optional_text(value: Any, _: Any) -> str | None:
 
 
 def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
-    renames = {
-        field.name: override(rename=_KEYS[field.name])
-        for field in attrs.fields(cls)
-        if field.name in _KEYS
-    }
+    renames = {field.name: override(rename=_KEYS[field.name]) for field in attrs.fields(cls) if field.name in _KEYS}
     structure: Callable[[Any, Any], Any] = make_dict_structure_fn(
-        cls, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True, **renames  # type: ignore[arg-type]
+        cls,
+        converter,
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_detailed_validation=True,
+        **renames,  # type: ignore[arg-type]
     )
 
     def checked(value: Any, wanted: Any) -> Any:
@@ -185,13 +189,20 @@ def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
     return checked
 
 
-def _mapping_checked(inner: Callable[[Any, Any], Any], called: type, name: str) -> Callable[[Any, Any], Any]:
-    def checked(value: Any, wanted: Any) -> Any:
-        if not isinstance(value, called):
-            raise TypeError(f"{name} is wanted here, not {_kind(value)}")
-        return inner(value, wanted)
+def _container(factory: Callable[..., Any], wanted: type, called: str) -> Callable[[Any, Converter], Any]:
+    """A hook factory that refuses anything but `wanted`: text is iterable, and a number has no length."""
 
-    return checked
+    def make(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+        inner = factory(cls, converter)
+
+        def checked(value: Any, _: Any) -> Any:
+            if not isinstance(value, wanted):
+                raise TypeError(f"{called} is wanted here, not {_kind(value)}")
+            return inner(value, cls)
+
+        return checked
+
+    return make
 
 
 def _converter() -> Converter:
@@ -200,20 +211,57 @@ def _converter() -> Converter:
     # str would turn a list into its text.
     converter.register_structure_hook(str, _strict(str, "text"))
     converter.register_structure_hook(int, _strict(int, "a whole number"))
-    converter.register_structure_hook(bool, _strict(bool, "true or false"))
     converter.register_structure_hook(Names, _names)
     converter.register_structure_hook(Scalar, _scalar)
-    converter.register_structure_hook(str | None, _optional_text)
-    for container, name in ((dict, "a mapping"), (list, "a list")):
-        converter.register_structure_hook_factory(
-            lambda wanted, c=container: getattr(wanted, "__origin__", None) is c,
-            lambda wanted, conv, c=container, n=name: _mapping_checked(
-                conv.gen_structure_mapping(wanted) if c is dict else conv.gen_structure_list(wanted)
-                if hasattr(conv, "gen_structure_list") else conv._structure_list,
-                c,
-                n,
-            ),
-        )
+    converter.register_structure_hook_func(lambda cls: cls == (str | None), _optional_text)
+    converter.register_structure_hook_factory(
+        lambda cls: getattr(cls, "__origin__", None) is list,
+        _container(list_structure_factory, list, "a list"),
+    )
+    converter.register_structure_hook_factory(
+        lambda cls: getattr(cls, "__origin__", None) is dict,
+        _container(mapping_structure_factory, dict, "a mapping"),
+    )
     for cls in _CLASSES:
         converter.register_structure_hook(cls, _class_hook(converter, cls))
     return converter
+
+
+def structure(data: object, marks: Marks) -> Document:
+    """The document for plain data. Raises DefinitionError with every problem of form, each at its place."""
+    try:
+        return _converter().structure(data, Document)
+    except (ClassValidationError, TypeError, ValueError) as error:
+        raise DefinitionError(_problems(error, (), marks)) from None
+
+
+def nearest(marks: Marks, path: Path) -> Place:
+    """The place of `path`, or of the closest part around it that the file has."""
+    while path not in marks:
+        path = path[:-1]
+    return marks[path]
+
+
+def _problems(error: BaseException, path: Path, marks: Marks) -> list[Problem]:
+    if isinstance(error, IterableValidationError):
+        grouped, others = error.group_exceptions()
+        found = [p for inner, note in grouped for p in _problems(inner, (*path, note.index), marks)]
+        return found + [p for inner in others for p in _problems(inner, path, marks)]
+    if isinstance(error, ClassValidationError):
+        named, others = error.group_exceptions()
+        found = []
+        for inner, note in named:
+            key = _KEYS.get(note.name, note.name)
+            if isinstance(inner, KeyError) and (*path, key) not in marks:
+                text = f"key {key!r} is missing"
+                found.append(Problem(nearest(marks, path), "missing-key", text))
+            else:
+                found += _problems(inner, (*path, key), marks)
+        return found + [p for inner in others for p in _problems(inner, path, marks)]
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [_KEYS.get(field.name, field.name) for field in attrs.fields(error.cl)]
+        return [
+            Problem(nearest(marks, (*path, key)), "unknown-key", f"unknown key {key!r}{did_you_mean(key, known)}")
+            for key in sorted(error.extra_fields)
+        ]
+    return [Problem(nearest(marks, path), "wrong-type", str(error))]

@@ -1,0 +1,5 @@
+"""The real kernel."""
+
+from .kernel import LinuxKernel
+
+__all__ = ["LinuxKernel"]

@@ -1,0 +1,121 @@
+"""A machine as data: immutable, total, with every name resolved.
+
+The guest's PID 1 imports this module: it knows nothing of YAML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+Value = str | float | int | bool | None
+
+GO = "go"
+IGNORE = "ignore"
+DEFER = "defer"
+REJECT = "reject"
+IMPOSSIBLE = "impossible"
+KINDS = (GO, IGNORE, DEFER, REJECT, IMPOSSIBLE)
+
+BY_ACTION = "action"
+BY_CALLER = "caller"
+FAULT = "fault"
+VERDICT = "verdict"
+
+
+@attrs.frozen
+class Event:
+    """A declared event. `source` is a declared source, `action` or `caller`; `timer` names the setting with its
+    duration in seconds; of events that arrive together the lowest `rank` goes first."""
+
+    name: str
+    rank: int
+    source: str | None = None
+    timer: str | None = None
+    doc: str = ""
+
+
+@attrs.frozen
+class State:
+    """A declared state. `final` is the outcome that ends the machine here, or `verdict` for the last one noted."""
+
+    name: str
+    doc: str = ""
+    phase: str | None = None
+    sources: tuple[str, ...] = ()
+    entry: tuple[str, ...] = ()
+    exit: tuple[str, ...] = ()
+    deadlines: tuple[str, ...] = ()
+    no_deadline: str | None = None
+    final: str | None = None
+
+
+@attrs.frozen
+class Decision:
+    """What one cell of the table says. `target` equals `state` for every kind but a `go` that leaves it;
+    `internal` tells a `go` that stays (no exit, no entry, deadlines run on) from one that comes back."""
+
+    state: str
+    event: str
+    kind: str
+    target: str
+    internal: bool
+    actions: tuple[str, ...]
+    verdict: str | None
+    reason: str
+
+
+@attrs.frozen
+class Branch:
+    """One way through a cell: taken when every named guard has its wanted value."""
+
+    guards: tuple[tuple[str, bool], ...]
+    decision: Decision
+
+
+Cell = tuple[Branch, ...]
+
+
+@attrs.frozen
+class Profile:
+    """A variant as data: other kinds of source, other settings."""
+
+    doc: str = ""
+    sources: Mapping[str, str | None] = attrs.Factory(dict)
+    settings: Mapping[str, Value] = attrs.Factory(dict)
+
+
+@attrs.frozen
+class Definition:
+    """A whole machine. `cells` holds every state × event, the last branch of each without guards."""
+
+    name: str
+    version: int
+    doc: str
+    initial: str
+    states: Mapping[str, State]
+    events: Mapping[str, Event]
+    cells: Mapping[tuple[str, str], Cell]
+    settings: Mapping[str, Value]
+    sources: Mapping[str, str | None]
+    guards: Mapping[str, str]
+    actions: Mapping[str, str]
+    outcomes: Mapping[str, str]
+    profiles: Mapping[str, Profile] = attrs.Factory(dict)
+
+    def with_settings(self, **settings: Value) -> Definition:
+        """The same machine with some settings changed. Raises KeyError for a setting that it does not have."""
+        unknown = settings.keys() - self.settings.keys()
+        if unknown:
+            raise KeyError(f"no such setting: {', '.join(sorted(unknown))}")
+        return attrs.evolve(self, settings={**self.settings, **settings})
+
+    def with_profile(self, name: str) -> Definition:
+        """The same machine under one of its profiles. Raises KeyError for a profile that it does not have."""
+        profile = self.profiles[name]
+        return attrs.evolve(
+            self,
+            sources={**self.sources, **profile.sources},
+            settings={**self.settings, **profile.settings},
+        )

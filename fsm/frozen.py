@@ -1,0 +1,75 @@
+"""A definition as JSON: validated once, then loaded without YAML, cattrs or checks (a guest's PID 1 does this)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+
+from .definition import Branch, Decision, Definition, Event, Profile, State
+
+FORMAT = 1
+
+
+def freeze(definition: Definition) -> bytes:
+    """JSON for `thaw`. Equal definitions give equal bytes."""
+    branches: list[Any] = [
+        [state, event, [[branch.guards, attrs.astuple(branch.decision)[2:]] for branch in cell]]
+        for (state, event), cell in definition.cells.items()
+    ]
+    data = {
+        "format": FORMAT,
+        "name": definition.name,
+        "version": definition.version,
+        "doc": definition.doc,
+        "initial": definition.initial,
+        "states": [attrs.astuple(state) for state in definition.states.values()],
+        "events": [attrs.astuple(event) for event in definition.events.values()],
+        "cells": branches,
+        "settings": dict(definition.settings),
+        "sources": dict(definition.sources),
+        "guards": dict(definition.guards),
+        "actions": dict(definition.actions),
+        "outcomes": dict(definition.outcomes),
+        "profiles": {name: attrs.asdict(profile) for name, profile in definition.profiles.items()},
+    }
+    return json.dumps(data, separators=(",", ":")).encode()
+
+
+def _state(fields: list[Any]) -> State:
+    plain: list[Any] = [tuple(field) if type(field) is list else field for field in fields]
+    return State(*plain)
+
+
+def thaw(text: bytes) -> Definition:
+    """The definition that `freeze` wrote. Raises ValueError for another format."""
+    data = json.loads(text)
+    if data.get("format") != FORMAT:
+        raise ValueError(f"a frozen definition of format {FORMAT} is wanted, not {data.get('format')!r}")
+    cells: dict[tuple[str, str], tuple[Branch, ...]] = {}
+    for state, event, branches in data["cells"]:
+        cells[state, event] = tuple(
+            Branch(
+                tuple((name, wanted) for name, wanted in guards),
+                Decision(state, event, kind, target, internal, tuple(actions), verdict, reason),
+            )
+            for guards, (kind, target, internal, actions, verdict, reason) in branches
+        )
+    states = [_state(fields) for fields in data["states"]]
+    events = [Event(*event) for event in data["events"]]
+    return Definition(
+        name=data["name"],
+        version=data["version"],
+        doc=data["doc"],
+        initial=data["initial"],
+        states={state.name: state for state in states},
+        events={event.name: event for event in events},
+        cells=cells,
+        settings=data["settings"],
+        sources=data["sources"],
+        guards=data["guards"],
+        actions=data["actions"],
+        outcomes=data["outcomes"],
+        profiles={name: Profile(**profile) for name, profile in data["profiles"].items()},
+    )

@@ -1,0 +1,48 @@
+"""The tape: all that a run was told, decided and did, as JSON Lines.
+
+The first record is the header: `{"kind": "tape", "version": 1, "machine": …, "seq": 0, "t": …}`. Each record has
+`seq` (counts from 0), `t` (monotonic seconds) and `kind`: `start`, `event` (came into the inbox), `step` (was
+delivered: state, cell, target, guards, actions), `action` (its result), `drop`, `end`. One record is one write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .definition import Definition
+
+VERSION = 1
+
+Record = Mapping[str, Any]
+
+
+class Tape:
+    """Numbers records and hands each, as a mapping and as a line of JSON, to whoever reads along."""
+
+    def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], None]) -> None:
+        self._readers = readers
+        self._seq = 0
+        self(
+            {
+                "kind": "tape",
+                "t": clock(),
+                "version": VERSION,
+                "machine": definition.name,
+                "definition": definition.version,
+                "settings": dict(definition.settings),
+            }
+        )
+
+    def __call__(self, record: Record) -> None:
+        line = json.dumps({"seq": self._seq, **record}, ensure_ascii=False, default=_plain)
+        self._seq += 1
+        for reader in self._readers:
+            reader(line)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return str(value)

@@ -1,0 +1,133 @@
+"""How a run ended: one closed union of outcomes, the same names in the definition, the code and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+ATTACHED_AND_ENDED = 0
+PAYLOAD_FAILED = 1
+USAGE = 2
+GUEST_FAILED = 15
+
+
+@attrs.frozen(kw_only=True)
+class Outcome:
+    """What every outcome carries. `exit` is the process's own status, None when it is unknown or there was none;
+    `timings` are seconds from the spawn to the entry of each phase, and `end`."""
+
+    reason: str = ""
+    phase: str = ""
+    exit: Mapping[str, int] | None = None
+    kernel_reason: str | None = None
+    owner: Mapping[str, Any] | None = None
+    instance: int | None = None
+    enable_seq: int | None = None
+    generation: int = 0
+    log_path: str | None = None
+    log_lost: str | None = None
+    log_tail: str = ""
+    timings: Mapping[str, float] = attrs.Factory(dict)
+    payload: Mapping[str, Any] | None = None
+
+    name = "outcome"
+    exit_code = 70
+
+    @property
+    def status(self) -> int:
+        """The exit code of `scxlife run` and `scxlife vm run` for this outcome."""
+        return self.exit_code
+
+
+@attrs.frozen(kw_only=True)
+class NotConfigured(Outcome):
+    name = "not-configured"
+    exit_code = 127
+
+
+@attrs.frozen(kw_only=True)
+class SpawnFailed(Outcome):
+    name = "spawn-failed"
+    exit_code = 126
+
+
+@attrs.frozen(kw_only=True)
+class StartupDied(Outcome):
+    name = "startup-died"
+    exit_code = 10
+
+
+@attrs.frozen(kw_only=True)
+class NotAttached(Outcome):
+    name = "not-attached"
+    exit_code = 11
+
+
+@attrs.frozen(kw_only=True)
+class Exited(Outcome):
+    """It ended by itself while running: a failure unless its own status was 0."""
+
+    name = "exited"
+    exit_code = 13
+
+    @property
+    def status(self) -> int:
+        return ATTACHED_AND_ENDED if self.exit == {"code": 0} else self.exit_code
+
+
+@attrs.frozen(kw_only=True)
+class Ejected(Outcome):
+    name = "ejected"
+    exit_code = 12
+
+
+@attrs.frozen(kw_only=True)
+class Stopped(Outcome):
+    name = "stopped"
+    exit_code = ATTACHED_AND_ENDED
+
+
+@attrs.frozen(kw_only=True)
+class LeftRunning(Outcome):
+    name = "left-running"
+    exit_code = 14
+
+
+OUTCOMES: Mapping[str, type[Outcome]] = {
+    cls.name: cls
+    for cls in (NotConfigured, SpawnFailed, StartupDied, NotAttached, Exited, Ejected, Stopped, LeftRunning)
+}
+
+
+def describe_exit(status: Mapping[str, int] | None) -> str:
+    """`code 1`, `signal 9 (SIGKILL)` or `unknown status`."""
+    if status is None:
+        return "unknown status"
+    if "signal" in status:
+        from signal import Signals
+
+        number = status["signal"]
+        try:
+            return f"signal {number} ({Signals(number).name})"
+        except ValueError:
+            return f"signal {number}"
+    return f"code {status['code']}"
+
+
+def as_json(outcome: Outcome, definition: str, version: str) -> dict[str, Any]:
+    """The object that `--json` prints."""
+    return {
+        "outcome": outcome.name,
+        **attrs.asdict(outcome, recurse=False),
+        "definition": definition,
+        "version": version,
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> Outcome:
+    """The outcome in an object that `as_json` made. Raises KeyError or TypeError for anything else."""
+    cls = OUTCOMES[data["outcome"]]
+    names = {field.name for field in attrs.fields(cls)}
+    return cls(**{name: value for name, value in data.items() if name in names})

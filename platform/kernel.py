@@ -1,0 +1,221 @@
+"""The port: all that scxlife asks of a kernel, at the level of system calls.
+
+`platform.linux` answers it with the real one, `platform.sim` with a simulated one. Event sources and actions stand on
+this and on nothing else, so their handling of EINTR, ENOSYS, EMFILE, overflow and short reads is written once.
+
+Rules that hold for every method: a failure is an OSError that carries its errno; nothing blocks but `poll`; times are
+seconds of CLOCK_MONOTONIC as float; descriptors are plain ints, close-on-exec, and belong to the caller. A fact that
+could not be learnt is None: an unknown exit status is never a made-up 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping, Sequence
+
+# si_code of a SIGCHLD, sigaction(2).
+_CLD_EXITED = 1
+_CLD_DUMPED = 3
+
+# reboot(2)
+RB_AUTOBOOT = 0x01234567
+RB_POWER_OFF = 0x4321FEDC
+RB_DISABLE_CAD = 0
+
+
+@attrs.frozen
+class ExitStatus:
+    """How a process ended: by exit (`code`, 0 to 255) or by a signal (`signal`). One of the two is None.
+
+    `exit(143)` and death by SIGTERM stay distinct.
+    """
+
+    code: int | None
+    signal: int | None
+    core_dumped: bool = False
+
+    @classmethod
+    def from_waitid(cls, si_code: int, si_status: int) -> ExitStatus:
+        """From the fields of waitid(2)'s siginfo."""
+        if si_code == _CLD_EXITED:
+            return cls(code=si_status, signal=None)
+        return cls(code=None, signal=si_status, core_dumped=si_code == _CLD_DUMPED)
+
+    @classmethod
+    def from_wait_status(cls, status: int) -> ExitStatus:
+        """From the word that wait(2) and PIDFD_GET_INFO give for a process that ended."""
+        if status & 0x7F:
+            return cls(code=None, signal=status & 0x7F, core_dumped=bool(status & 0x80))
+        return cls(code=status >> 8 & 0xFF, signal=None)
+
+    def as_data(self) -> dict[str, int]:
+        """`{"code": n}` or `{"signal": n}`, for an event's data."""
+        if self.code is not None:
+            return {"code": self.code}
+        assert self.signal is not None
+        return {"signal": self.signal}
+
+
+@attrs.frozen
+class FileStat:
+    """What stat(2) says, as far as anybody here asks. `mtime_ns` is wall-clock nanoseconds: compare, don't subtract."""
+
+    ino: int
+    dev: int
+    mode: int
+    size: int
+    mtime_ns: int
+
+
+class Kernel(Protocol):
+    """What a kernel can be asked."""
+
+    # -- time and waiting
+
+    def monotonic(self) -> float:
+        """Seconds of CLOCK_MONOTONIC. clock_gettime(2)"""
+
+    def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
+        """Wait until one of `fds` is readable or broken, at most `timeout` seconds (None: no bound).
+
+        `[(fd, revents), …]` with revents as they came: POLLIN, and POLLHUP, POLLERR, POLLNVAL unasked. A wait is rounded
+        up to the next millisecond, one of more than a day is cut to a day. EINTR gives an empty list. poll(2)
+        """
+
+    # -- processes
+
+    def spawn(
+        self, path: str, argv: Sequence[str], env: Mapping[str, str], *, stdin: int, stdout: int, stderr: int
+    ) -> int:
+        """Run the program `path`; returns its pid once the exec has succeeded.
+
+        It leads a process group of its own, every signal at its default, none blocked, and no descriptor but 0 to 2,
+        which are copies of the three given; these may themselves be 0 to 2 in any order.
+
+        ENOENT: the file, or the interpreter that its first line names, does not exist. EACCES: not executable, or a
+        directory. ENOEXEC: no format that the kernel knows (never handed to a shell). ETXTBSY: somebody has it open for
+        writing. Also E2BIG, EAGAIN, EMFILE, ENOMEM. posix_spawn(3), execve(2)
+        """
+
+    def pidfd_open(self, pid: int) -> int:
+        """A descriptor for the process. ESRCH: gone and reaped. Also EINVAL, EMFILE, ENFILE, ENOSYS. pidfd_open(2)"""
+
+    def pidfd_send_signal(self, pidfd: int, sig: int) -> None:
+        """ESRCH: already dead and reaped. EPERM: not ours. pidfd_send_signal(2)"""
+
+    def pidfd_wait(self, pidfd: int, *, reap: bool) -> ExitStatus | None:
+        """The status of our child, None while it lives. Without `reap` a zombie stays one, to be asked again.
+
+        ChildProcessError (ECHILD): not our child, or nobody's any more: reaped, if only because SIGCHLD is ignored.
+        waitid(2) with P_PIDFD
+        """
+
+    def pidfd_exit_info(self, pidfd: int) -> ExitStatus | None:
+        """The status of a process that has been reaped by whomever; None when the kernel has not stored one.
+
+        The descriptor must be older than the reaping. It can turn readable a moment before the status is stored; from
+        POLLHUP on it is there or never will be. ENOTTY, EINVAL: the kernel can't (before Linux 6.13; 6.13 and 6.14 can't
+        and answer None, or ESRCH once reaped). ESRCH elsewhere: caught in the middle of being reaped, ask again.
+        ioctl PIDFD_GET_INFO, include/uapi/linux/pidfd.h
+        """
+
+    def kill_group(self, pgid: int, sig: int) -> None:
+        """Signal a process group. ESRCH: it has no member. killpg(3)
+
+        Legal only while the group's leader is our unreaped child: until then its number can't be given to strangers.
+        """
+
+    def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:
+        """Reap one dead child whose pid is not in `owned`; None when there is none.
+
+        An owned zombie is left for its owner, and does not hide the strangers behind it. waitid(2)
+        """
+
+    def set_child_subreaper(self) -> None:
+        """Orphaned descendants become our children. Not inherited by children. prctl(2) PR_SET_CHILD_SUBREAPER"""
+
+    # -- files
+
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        """`flags` as in os.O_*; O_CLOEXEC is added. open(2)"""
+
+    def read(self, fd: int, size: int) -> bytes:
+        """At most `size` bytes; b"" at the end. EAGAIN: nothing there now. read(2)"""
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """As `read`, from `offset`, the position untouched. pread(2)"""
+
+    def write(self, fd: int, data: bytes) -> int:
+        """How many bytes were taken: can be fewer than given. ENOSPC, EROFS, EAGAIN, EPIPE. write(2)"""
+
+    def lseek(self, fd: int, offset: int, whence: int) -> int:
+        """The new position. `whence` as in os.SEEK_*. lseek(2)"""
+
+    def close(self, fd: int) -> None:
+        """Whatever it says, the descriptor is gone afterwards. close(2)"""
+
+    def stat(self, path: str) -> FileStat:
+        """Follows symbolic links. stat(2)"""
+
+    def fstat(self, fd: int) -> FileStat:
+        """fstat(2)"""
+
+    def listdir(self, path: str) -> list[str]:
+        """Names, without `.` and `..`, in no order. getdents64(2)"""
+
+    def readlink(self, path: str) -> str:
+        """readlink(2)"""
+
+    def unlink(self, path: str) -> None:
+        """unlink(2)"""
+
+    def access_execute(self, path: str) -> bool:
+        """May we execute it? False too when it can't be found out. access(2)"""
+
+    # -- events
+
+    def inotify_init(self) -> int:
+        """A non-blocking descriptor. EMFILE: max_user_instances, or no descriptor left. inotify_init(2)
+
+        Its records are read with `read` (at least 4096 bytes) and taken apart by `sources.inotify.parse`.
+        """
+
+    def inotify_add_watch(self, fd: int, path: str, mask: int) -> int:
+        """The watch's number. ENOENT, ENOTDIR, ENOSPC (max_user_watches). inotify_add_watch(2)"""
+
+    def uevent_socket(self) -> int:
+        """A non-blocking socket on which the kernel's uevents arrive (group 1). EPERM, EMFILE. netlink(7)
+
+        In a network namespace that the initial user namespace does not own it opens, and stays silent.
+        """
+
+    def uevent_receive(self, fd: int) -> bytes | None:
+        """The next uevent of the kernel, None when there is none now. What others have sent is dropped unseen.
+
+        ENOBUFS: some were lost; the next call goes on behind the gap. lib/kobject_uevent.c
+        """
+
+    def signal_fd(self, signals: Iterable[int]) -> int:
+        """A descriptor that turns readable when one of `signals` comes; until `signal_close` they do nothing else,
+        and SIGINT raises no KeyboardInterrupt. Only in the main thread. EBUSY: one is open already.
+
+        Nothing is blocked: a blocked signal would be inherited by what is spawned. pipe(2), sigaction(2)
+        """
+
+    def signal_read(self, fd: int) -> list[int]:
+        """The signals that came, oldest first; empty when none did."""
+
+    def signal_close(self, fd: int) -> None:
+        """Puts the former handlers back and closes `fd`."""
+
+    # -- the machine
+
+    def mount(self, source: str, target: str, fstype: str, flags: int, data: str) -> None:
+        """mount(2)"""
+
+    def reboot(self, command: int) -> None:
+        """RB_AUTOBOOT and RB_POWER_OFF do not return and do not sync. EPERM without CAP_SYS_BOOT. reboot(2)"""

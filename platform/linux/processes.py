@@ -1,0 +1,121 @@
+"""Starting, watching and burying processes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import struct
+from typing import TYPE_CHECKING
+
+from ..kernel import ExitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, Sequence
+
+# struct pidfd_info as first published: mask, cgroupid, eleven ids, exit_code.
+_PIDFD_INFO = struct.Struct("=QQ11Ii")
+_PIDFD_INFO_EXIT = 1 << 3
+# _IOWR(0xFF, 11, struct pidfd_info)
+_PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
+
+_FIRST_AFTER_STANDARD = 3
+
+
+class Processes:
+    def spawn(
+        self, path: str, argv: Sequence[str], env: Mapping[str, str], *, stdin: int, stdout: int, stderr: int
+    ) -> int:
+        copies: list[int] = []
+        try:
+            # Copied above 2 first: given as (2, 0, 1), each would overwrite the source of the next.
+            for fd in (stdin, stdout, stderr):
+                copies.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_AFTER_STANDARD))
+            actions: list[tuple[int, int] | tuple[int, int, int]] = [
+                (os.POSIX_SPAWN_DUP2, copy, target) for target, copy in enumerate(copies)
+            ]
+            actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()]
+            return os.posix_spawn(
+                path,
+                list(argv),
+                dict(env),
+                file_actions=actions,
+                setpgroup=0,
+                setsigmask=(),
+                setsigdef=signal.valid_signals(),
+            )
+        finally:
+            for fd in copies:
+                os.close(fd)
+
+    def pidfd_open(self, pid: int) -> int:
+        return os.pidfd_open(pid)
+
+    def pidfd_send_signal(self, pidfd: int, sig: int) -> None:
+        signal.pidfd_send_signal(pidfd, sig)
+
+    def pidfd_wait(self, pidfd: int, *, reap: bool) -> ExitStatus | None:
+        found = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | (0 if reap else os.WNOWAIT))
+        return None if found is None else ExitStatus.from_waitid(found.si_code, found.si_status)
+
+    def pidfd_exit_info(self, pidfd: int) -> ExitStatus | None:
+        asked = _PIDFD_INFO.pack(_PIDFD_INFO_EXIT, *[0] * 13)
+        told = _PIDFD_INFO.unpack(fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked))
+        return ExitStatus.from_wait_status(told[-1]) if told[0] & _PIDFD_INFO_EXIT else None
+
+    def kill_group(self, pgid: int, sig: int) -> None:
+        os.killpg(pgid, sig)
+
+    def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:
+        try:
+            first = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return None
+        if first is None:
+            return None
+        # P_ALL shows one zombie, always the same while it stays: if that is an owned one, ask each child by its pid.
+        for pid in _children() if first.si_pid in owned else (first.si_pid,):
+            if pid in owned:
+                continue
+            try:
+                found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG)
+            except ChildProcessError:
+                continue
+            if found is not None:
+                return pid, ExitStatus.from_waitid(found.si_code, found.si_status)
+        return None
+
+    def set_child_subreaper(self) -> None:
+        from . import libc
+
+        libc.set_child_subreaper()
+
+
+def _inheritable() -> Iterator[int]:
+    """Descriptors that an exec would hand on. Python opens none such: they came from whoever started us."""
+    try:
+        names = os.listdir("/proc/self/fd")
+    except FileNotFoundError:
+        # No /proc. It must not look as if the program were missing.
+        return
+    for fd in map(int, names):
+        try:
+            if fd >= _FIRST_AFTER_STANDARD and os.get_inheritable(fd):
+                yield fd
+        except OSError as error:
+            # The descriptor with which the directory was listed.
+            if error.errno != errno.EBADF:
+                raise
+
+
+def _children() -> Iterator[int]:
+    """Our children, dead ones too."""
+    us = os.getpid()
+    try:
+        for thread in os.listdir("/proc/self/task"):
+            with open(f"/proc/self/task/{thread}/children", "rb") as listing:
+                yield from map(int, listing.read().split())
+    except FileNotFoundError:
+        # No CONFIG_PROC_CHILDREN. A pid that is not our child is answered with ECHILD.
+        yield from (int(name) for name in os.listdir("/proc") if name.isdecimal() and int(name) != us)

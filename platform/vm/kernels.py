@@ -1,0 +1,145 @@
+"""Kernels with sched_ext, taken from Debian and kept as ``kernels/<version>/vmlinuz`` in the cache.
+
+A stock Debian kernel needs no module to boot in a guest: console, virtio-pci and virtio-console are built in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from scxlife.platform.vm import cache, packages
+from scxlife.platform.vm.cache import NotInstalled
+from scxlife.platform.vm.packages import Package, PackageNotFound, Suite, version_key
+from scxlife.platform.vm.progress import Progress
+
+_FETCH = "scxlife kernel fetch"
+
+
+@attrs.frozen
+class Kernel:
+    """One kernel of the cache."""
+
+    #: What ``uname -r`` says in the guest.
+    version: str
+    vmlinuz: Path
+    #: The package that held it, and its version there.
+    package: str
+    package_version: str
+    suite: str
+    #: UTC, ISO 8601.
+    fetched_at: str
+    sha256: str
+    #: Bytes.
+    size: int
+
+
+def fetch(progress: Progress, *, suite: str = "sid", force: bool = False) -> Kernel:
+    """The newest kernel of ``suite``. One that is here already is taken without asking the mirror, unless ``force``.
+
+    Raises ArtifactError of one kind or another.
+    """
+    if not force and (present := _newest_of(suite)):
+        return present
+    with packages.open_suite(suite, progress) as lists:
+        # Another process may have fetched it while this one waited for the lists.
+        if not force and (present := _newest_of(suite)):
+            return present
+        lists.update(progress)
+        version, package = _resolve(lists)
+        entry = _directory() / version
+        with cache.locked(entry, progress.say), cache.publish(entry) as draft:
+            deb = lists.download(package, draft.path, progress)
+            store(draft, deb, version, package, suite)
+            deb.unlink()
+    return _kernel(entry, cache.read_manifest(entry) or {})
+
+
+def store(draft: cache.Draft, deb: Path, version: str, package: Package, suite: str) -> None:
+    """Puts the vmlinuz of ``deb`` and what is known of it into ``draft``. Raises PackageNotFound."""
+    vmlinuz = draft.path / "vmlinuz"
+    inside = f"usr/lib/modules/{version}/vmlinuz"
+    if inside not in packages.files(deb):
+        inside = f"boot/vmlinuz-{version}"
+    packages.extract(deb, [(inside, vmlinuz)])
+    with vmlinuz.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    draft.manifest.update(
+        version=version,
+        package=package.name,
+        package_version=package.version,
+        suite=suite,
+        fetched_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        sha256=digest,
+        size=vmlinuz.stat().st_size,
+    )
+
+
+def installed() -> list[Kernel]:
+    """The kernels of the cache, newest first. What is incomplete is not one of them."""
+    found = [_kernel(entry, manifest) for entry, manifest in cache.entries(_directory()) if _sound(entry, manifest)]
+    return sorted(found, key=lambda kernel: version_key(kernel.version), reverse=True)
+
+
+def find(name: str | None = None) -> Kernel:
+    """The newest kernel, or the newest whose version is ``name`` or begins with it (``7.2``). Raises NotInstalled."""
+    kernels = installed()
+    if not kernels:
+        raise NotInstalled("no kernel is here yet", f"run: {_FETCH}")
+    if name is None:
+        return kernels[0]
+    for kernel in kernels:
+        rest = kernel.version.removeprefix(name)
+        if kernel.version == name or (kernel.version.startswith(name) and not rest[0].isdigit()):
+            return kernel
+    there = ", ".join(kernel.version for kernel in kernels)
+    raise NotInstalled(f"there is no kernel {name}; there is {there}", f"run: {_FETCH} --force")
+
+
+def _resolve(lists: Suite) -> tuple[str, Package]:
+    """The version of the suite's kernel and the package that holds its vmlinuz.
+
+    linux-image-<arch> is a meta-package. It depends on linux-image-<version>, which holds the vmlinuz or, since 7.x,
+    depends on linux-binary-<version>, which does.
+    """
+    architecture = packages.architecture()
+    meta = lists.package(f"linux-image-{architecture}")
+    for name in meta.depends:
+        version = name.removeprefix("linux-image-")
+        if version == name:
+            continue
+        image = lists.package(name)
+        binary = f"linux-binary-{version}"
+        return version, lists.package(binary) if binary in image.depends else image
+    raise PackageNotFound(
+        f"{meta.name} {meta.version} of {lists.name} depends on no linux-image-<version>", "try another suite: --suite"
+    )
+
+
+def _directory() -> Path:
+    return cache.cache_root() / "kernels"
+
+
+def _newest_of(suite: str) -> Kernel | None:
+    return next((kernel for kernel in installed() if kernel.suite == suite), None)
+
+
+def _sound(entry: Path, manifest: Mapping[str, object]) -> bool:
+    try:
+        return (entry / "vmlinuz").stat().st_size == manifest.get("size")
+    except OSError:
+        return False
+
+
+def _kernel(entry: Path, manifest: Mapping[str, object]) -> Kernel:
+    words = ("package", "package_version", "suite", "fetched_at", "sha256")
+    return Kernel(
+        version=entry.name,
+        vmlinuz=entry / "vmlinuz",
+        size=int(str(manifest["size"])),
+        **{word: str(manifest[word]) for word in words},
+    )
