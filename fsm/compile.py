@@ -218,7 +218,9 @@ class _Compiler:
     # -- the table ---------------------------------------------------------------------------------------------
 
     def cell(self, state: State, event: Event) -> Cell:
-        claims = sorted(self.claims.get((state.name, event.name), ()), key=lambda c: (c.width, not c.branch.guards, c.order))
+        claims = sorted(
+            self.claims.get((state.name, event.name), ()), key=lambda c: (c.width, not c.branch.guards, c.order)
+        )
         branches: list[Branch] = []
         closed: _Claim | None = None
         for claim in claims:

@@ -61,6 +61,8 @@ class Driver:
                 continue
             try:
                 source = factory()
+                if source is None:
+                    continue
                 source.open()
             except OSError as error:
                 self._failed(name, error)

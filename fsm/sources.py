@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from .events import Event
@@ -36,8 +36,8 @@ class EventSource(Protocol):
         """Give everything back. Called once for each `open` that returned."""
 
 
-SourceFactory = Callable[[], EventSource]
-Registry = Mapping[str, SourceFactory]
+# Makes a source when a state that lists it is entered; None where there is nothing to listen to now.
+SourceFactory = Callable[[], EventSource | None]
 
 
 class Waiter(Protocol):

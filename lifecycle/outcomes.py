@@ -11,6 +11,7 @@ ATTACHED_AND_ENDED = 0
 PAYLOAD_FAILED = 1
 USAGE = 2
 GUEST_FAILED = 15
+INTERNAL = 70  # EX_SOFTWARE of sysexits(3)
 
 
 @attrs.frozen(kw_only=True)
@@ -33,7 +34,7 @@ class Outcome:
     payload: Mapping[str, Any] | None = None
 
     name = "outcome"
-    exit_code = 70
+    exit_code = INTERNAL
 
     @property
     def status(self) -> int:
@@ -95,9 +96,17 @@ class LeftRunning(Outcome):
     exit_code = 14
 
 
+@attrs.frozen(kw_only=True)
+class Fault(Outcome):
+    """scxlife itself failed; the process was ended all the same."""
+
+    name = "fault"
+    exit_code = INTERNAL
+
+
 OUTCOMES: Mapping[str, type[Outcome]] = {
     cls.name: cls
-    for cls in (NotConfigured, SpawnFailed, StartupDied, NotAttached, Exited, Ejected, Stopped, LeftRunning)
+    for cls in (NotConfigured, SpawnFailed, StartupDied, NotAttached, Exited, Ejected, Stopped, LeftRunning, Fault)
 }
 
 

@@ -82,8 +82,8 @@ class Kernel(Protocol):
     def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
         """Wait until one of `fds` is readable or broken, at most `timeout` seconds (None: no bound).
 
-        `[(fd, revents), …]` with revents as they came: POLLIN, and POLLHUP, POLLERR, POLLNVAL unasked. A wait is rounded
-        up to the next millisecond, one of more than a day is cut to a day. EINTR gives an empty list. poll(2)
+        `[(fd, revents), …]` with revents as they came: POLLIN, and POLLHUP, POLLERR, POLLNVAL unasked. A wait is
+        rounded up to the next millisecond, one of more than a day is cut to a day. EINTR gives an empty list. poll(2)
         """
 
     # -- processes
@@ -93,8 +93,9 @@ class Kernel(Protocol):
     ) -> int:
         """Run the program `path`; returns its pid once the exec has succeeded.
 
-        It leads a process group of its own, every signal at its default, none blocked, and no descriptor but 0 to 2,
-        which are copies of the three given; these may themselves be 0 to 2 in any order.
+        It leads a process group of its own, every signal at its default (but 32 and 33, which the C library keeps to
+        itself), none blocked, and no descriptor but 0 to 2, which are copies of the three given; these may themselves
+        be 0 to 2 in any order.
 
         ENOENT: the file, or the interpreter that its first line names, does not exist. EACCES: not executable, or a
         directory. ENOEXEC: no format that the kernel knows (never handed to a shell). ETXTBSY: somebody has it open for
@@ -118,8 +119,8 @@ class Kernel(Protocol):
         """The status of a process that has been reaped by whomever; None when the kernel has not stored one.
 
         The descriptor must be older than the reaping. It can turn readable a moment before the status is stored; from
-        POLLHUP on it is there or never will be. ENOTTY, EINVAL: the kernel can't (before Linux 6.13; 6.13 and 6.14 can't
-        and answer None, or ESRCH once reaped). ESRCH elsewhere: caught in the middle of being reaped, ask again.
+        POLLHUP on it is there or never will be. ENOTTY, EINVAL: the kernel can't (before Linux 6.13; 6.13 and 6.14
+        can't and say ESRCH of a reaped one). ESRCH elsewhere: caught in the middle of being reaped, ask again.
         ioctl PIDFD_GET_INFO, include/uapi/linux/pidfd.h
         """
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 # include/uapi/linux/netlink.h, lib/kobject_uevent.c
 _NETLINK_KOBJECT_UEVENT = 15
 _KERNEL_GROUP = 1
@@ -43,8 +41,8 @@ class Events:
                 datagram, sender = uevents.recvfrom(_LARGEST_UEVENT)
                 if sender == (_KERNEL_PORT, _KERNEL_GROUP):
                     return datagram
+            return None
         except BlockingIOError:
-            pass
+            return None
         finally:
             uevents.detach()
-        return None

@@ -1,8 +1,13 @@
+"""Files, sysfs, procfs."""
+
+# ruff: noqa: PTH108, PTH115, PTH116, PTH208
+# These are the system calls themselves, and pathlib is an import that PID 1 does without.
+
 from __future__ import annotations
 
 import os
 
-from ..kernel import FileStat
+from scxlife.platform.kernel import FileStat
 
 
 class Files:

@@ -1,5 +1,8 @@
 """Starting, watching and burying processes."""
 
+# ruff: noqa: PTH123, PTH208
+# These are the system calls themselves, and pathlib is an import that PID 1 does without.
+
 from __future__ import annotations
 
 import errno
@@ -9,7 +12,7 @@ import signal
 import struct
 from typing import TYPE_CHECKING
 
-from ..kernel import ExitStatus
+from scxlife.platform.kernel import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Signals as a descriptor.
 
-Python has no signalfd, and one would want the signals blocked, which a child inherits. So: handlers that do nothing, and
-the interpreter's own C handler, which writes the number of each signal to a pipe.
+Python has no signalfd, and one would want the signals blocked, which a child inherits. So: handlers that do nothing,
+and the interpreter's own C handler, which writes the number of each signal to a pipe.
 """
 
 from __future__ import annotations
@@ -33,8 +33,13 @@ class Signals:
             raise OSError(errno.EBUSY, "signals are caught already")
         read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         former_wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        former_handlers = {number: signal.signal(number, _nothing) for number in signals}
-        self._caught = _Caught(read_end, write_end, former_wakeup, former_handlers)
+        self._caught = caught = _Caught(read_end, write_end, former_wakeup, {})
+        try:
+            for number in signals:
+                caught.former_handlers[number] = signal.signal(number, _nothing)
+        except OSError:
+            self.signal_close(read_end)
+            raise
         return read_end
 
     def signal_read(self, fd: int) -> list[int]:

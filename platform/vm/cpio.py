@@ -17,7 +17,7 @@ _TRAILER = "TRAILER!!!"
 class CpioWriter:
     """Writes one archive to ``sink``. Parents are written by the caller, before their children.
 
-    Paths are relative or absolute, without ``..``; the kernel unpacks both at the root. Errors of ``sink`` pass through.
+    Paths are relative or absolute, without ``..``; the kernel unpacks both at the root. Raises what ``sink`` raises.
     """
 
     def __init__(self, sink: BinaryIO) -> None:
@@ -40,12 +40,9 @@ class CpioWriter:
         """Writes the trailer. The sink stays open."""
         self._entry(_TRAILER, 0, b"")
 
-    def _entry(
-        self, path: str, mode: int, data: bytes, *, links: int = 1, device: tuple[int, int] = (0, 0)
-    ) -> None:
+    def _entry(self, path: str, mode: int, data: bytes, *, links: int = 1, device: tuple[int, int] = (0, 0)) -> None:
         name = path.strip("/").encode() + b"\0"
-        # An inode number that repeats across concatenated archives is harmless: the kernel resolves hard links (links > 1)
-        # by it, but never for directories, and nothing else here has two links.
+        # Numbers repeat across concatenated archives. The kernel looks at them for hard links only, and there are none.
         self._inode += 1
         fields = (
             self._inode,

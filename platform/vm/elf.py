@@ -128,7 +128,7 @@ def _add(placed: dict[str, Placed], program: Path, guest: str, provided: Contain
 
 
 def _interpreters(script: Path) -> Iterator[Path]:
-    """The programs that a ``#!`` line names (execve(2)), seen through ``/usr/bin/env NAME``; none without such a line."""
+    """The programs that a ``#!`` line names (execve(2)), seen through ``/usr/bin/env NAME``; none without a line."""
     with script.open("rb") as stream:
         first = stream.read(_SHEBANG_LIMIT)
     if not first.startswith(b"#!"):
@@ -237,9 +237,10 @@ def _read(file: Path, guest: str, loader: _Object | None) -> _Object:
                     for tag in segment.iter_tags():
                         kind = str(tag.entry.d_tag)
                         if kind == "DT_NEEDED":
-                            needed.append(str(tag.needed))
+                            # pyelftools gives each kind of tag an attribute of its own name.
+                            needed.append(str(getattr(tag, kind.removeprefix("DT_").lower())))
                         elif kind in ("DT_RPATH", "DT_RUNPATH"):
-                            text = str(tag.rpath if kind == "DT_RPATH" else tag.runpath)
+                            text = str(getattr(tag, kind.removeprefix("DT_").lower()))
                             paths[kind] = tuple(filter(None, text.split(":")))
     except ParseError as error:
         raise ElfError(f"{file} is a damaged ELF file: {error}") from error

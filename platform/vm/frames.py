@@ -1,7 +1,7 @@
 """The wire between the guest's PID 1 and its host: length-prefixed, checked frames over a byte stream.
 
-A frame is a header and a payload. Whatever the scheduler or the payload prints travels *inside* frames, so no text that
-it prints can be taken for a frame (no sentinel strings), and a stream that is cut or damaged can't be taken for a result:
+A frame is a header and a payload. Whatever the scheduler or the payload prints travels *inside* frames, so no text
+that it prints can be taken for a frame, and a stream that is cut or damaged can't be taken for a result:
 
     offset  size  field
     0       4     magic ``SCXF``

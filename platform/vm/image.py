@@ -10,19 +10,21 @@ base is built once for a given Python and package, and a run adds its scheduler,
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import stat
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import attrs
 
 from scxlife.platform.vm import interpreter
+from scxlife.platform.vm.cache import cache_root, entries, locked, publish, read_manifest
 from scxlife.platform.vm.cpio import Tree
-from scxlife.platform.vm.elf import Placed, closure, in_guest, is_elf, loaded_part, merged_directories
+from scxlife.platform.vm.elf import Placed, closure, loaded_part, merged_directories
 
 SCHEDULER = "/scheduler"
 SCHEDULER_ARGS = "/sched_args"
@@ -48,6 +50,8 @@ _DIRECTORIES = {
     "/tmp": 0o1777,
 }
 _BUSYBOX_TIMEOUT_S = 10.0
+#: Bases that stay in the cache, some 14 MB each.
+_KEPT = 8
 
 # ``#!`` rather than ``rdinit=python -- …``: words of the kernel's command line that the kernel does not know become
 # arguments of init, and must not end up in front of Python's own.
@@ -90,12 +94,16 @@ class Run:
 
 
 def build_base(
-    cache: Path, *, entry: str, modules: Sequence[str] = (), busybox: Path | None = None
+    *,
+    entry: str,
+    modules: Sequence[str] = (),
+    busybox: Path | None = None,
+    waiting: Callable[[str], None] = lambda _: None,
 ) -> Base:
-    """The base archive whose PID 1 is ``main()`` of the module ``entry``; built when ``cache`` has no such archive yet.
+    """The base archive whose PID 1 is ``main()`` of the module ``entry``; built when the cache has no such archive yet.
 
-    ``modules`` are taken along with what they import, for what ``entry`` imports only when it needs it.
-    Raises ImportMeasureError, ElfError, ImageError, OSError.
+    ``modules`` are taken along with what they import, for what ``entry`` imports only when it needs it. ``waiting`` is
+    told when another process builds the same one. Raises ImportMeasureError, ElfError, ImageError, CacheError, OSError.
     """
     tree = Tree()
     digest = hashlib.sha256(repr((_FORMAT, sys.version, entry)).encode())
@@ -117,7 +125,7 @@ def build_base(
             placed += closure(module.origin, path)
         else:
             digest.update(repr((path, module.origin.read_bytes())).encode())
-            tree.deferred_file(path, lambda module=module: module.code(library), 0o644)
+            tree.deferred_file(path, partial(module.code, library), 0o644)
     if busybox is not None:
         placed += closure(busybox, _BUSYBOX)
         for applet in _applets(busybox):
@@ -125,9 +133,9 @@ def build_base(
     for each in placed:
         status = each.host.stat()
         digest.update(repr((each.guest, str(each.host), status.st_size, status.st_mtime_ns)).encode())
-        tree.deferred_file(each.guest, lambda host=each.host: loaded_part(host.read_bytes()), 0o755)
+        tree.deferred_file(each.guest, partial(_loaded_part_of, each.host), 0o755)
         holds[each.guest] = each.host
-    return Base(_published(cache / digest.hexdigest()[:32] / "base.cpio", tree), holds)
+    return Base(_published(digest.hexdigest()[:32], tree, waiting), holds)
 
 
 def build_run(base: Base, run: Run, target: Path) -> None:
@@ -159,6 +167,10 @@ def build_run(base: Base, run: Run, target: Path) -> None:
         tree.write(sink, last=SENTINEL)
 
 
+def _loaded_part_of(file: Path) -> bytes:
+    return loaded_part(file.read_bytes())
+
+
 def _init(entry: str) -> str:
     return _INIT.format(
         python=_PYTHON,
@@ -179,16 +191,21 @@ def _applets(busybox: Path) -> Iterable[str]:
     return [applet for applet in listed.stdout.split() if applet != "busybox"]
 
 
-def _published(archive: Path, tree: Tree) -> Path:
-    """``archive``, written when it is not there. Two that build it at once write the same bytes, and either may win."""
-    if not archive.exists():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=archive.parent, delete=False) as sink:
-            temporary = Path(sink.name)
-            try:
-                tree.write(sink)
-                temporary.replace(archive)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+def _published(key: str, tree: Tree, waiting: Callable[[str], None]) -> Path:
+    entry = cache_root() / "guests" / key
+    archive = entry / "base.cpio"
+    if read_manifest(entry) is None:
+        with locked(entry, waiting) as waited:
+            if not (waited and read_manifest(entry) is not None):
+                with publish(entry) as draft, (draft.path / archive.name).open("wb") as sink:
+                    tree.write(sink)
+                _forget_old(entry.parent)
+    os.utime(entry)
     return archive
+
+
+def _forget_old(guests: Path) -> None:
+    """Each change to the package makes another base. The ones used last are kept."""
+    by_use = sorted((entry.stat().st_mtime_ns, entry) for entry, _ in entries(guests))
+    for _, entry in by_use[:-_KEPT]:
+        shutil.rmtree(entry, ignore_errors=True)

@@ -125,6 +125,9 @@ class Suite:
             "Dir::State::Lists": home / "lists",
             "Dir::State::status": home / "status",
             "Dir::Cache": home / "cache",
+            # Containers often switch these off; without them each question costs the parsing of all lists.
+            "Dir::Cache::pkgcache": "pkgcache.bin",
+            "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             # Its user could not enter a cache below /root. What is fetched is verified before it is used.
             "APT::Sandbox::User": "root" if os.geteuid() == 0 else "",
             "Acquire::Languages": "none",
@@ -286,7 +289,8 @@ def _part_key(part: str) -> tuple[tuple[tuple[int, ...], int], ...]:
     key = [((*map(weight, text), 0), int(digits or 0)) for text, digits in re.findall(r"([^0-9]*)([0-9]*)", part)]
     while key and key[-1] == nothing:
         key.pop()
-    return (*key, nothing)
+    # Twice: the first pair of "0~" equals nothing, and what follows it must still meet an end to be compared with.
+    return (*key, nothing, nothing)
 
 
 def _fetch(argv: list[str], step: Step, timeout: float, *, cwd: Path | None = None, size: int | None = None) -> None:

@@ -42,9 +42,12 @@ class Step:
         """Seconds since the step began."""
         return self._clock() - self._started
 
-    def __str__(self) -> str:
-        position = f": {self._position}" if self._position else ""
-        return f"{self.what}{position}, {self.elapsed:.0f} s"
+    def text(self, width: int | None = None) -> str:
+        """What, where and since when. To fit into ``width`` columns, *what* is cut before the rest is."""
+        rest = (f": {self._position}" if self._position else "") + f", {self.elapsed:.0f} s"
+        if width is None or len(self.what) + len(rest) <= width:
+            return self.what + rest
+        return f"{self.what[: max(width - len(rest) - 1, 0)]}…{rest}"[:width]
 
 
 class Progress(Protocol):
@@ -89,7 +92,7 @@ class LinePerStep:
             return
         self._next = now + self.interval
         # A line that wraps can't be rewritten.
-        self._write(_CLEAR_LINE + str(step)[: _columns(self._stream) - 1])
+        self._write(_CLEAR_LINE + step.text(_columns(self._stream) - 1))
 
     def _write(self, text: str) -> None:
         self._stream.write(text)
@@ -128,7 +131,7 @@ class PlainLines:
         now = self._clock()
         if now >= self._next:
             self._next = now + self.interval
-            self.say(str(step))
+            self.say(step.text())
 
 
 def progress_on(stream: TextIO = sys.stderr) -> Progress:

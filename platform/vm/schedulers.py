@@ -72,8 +72,8 @@ class SchedulerSet:
 class Toolkit:
     """What a scheduler of one's own is built with, all from one kernel source.
 
-    clang -target bpf with ``include`` and the include directories of ``linux``; ``bpftool gen skeleton``; then clang with
-    ``libbpf`` and -lelf -lz. The exact flags are in ``linux``/tools/sched_ext/Makefile.
+    clang -target bpf with ``include`` and the include directories of ``linux``; ``bpftool gen skeleton``; then clang
+    with ``libbpf`` and -lelf -lz. The exact flags are in ``linux``/tools/sched_ext/Makefile.
     """
 
     version: str
@@ -88,7 +88,7 @@ class Toolkit:
 
 
 def build(progress: Progress, *, jobs: int | None = None, suite: str = "sid", force: bool = False) -> SchedulerSet:
-    """The schedulers of the newest kernel source of ``suite``. What is built already is taken as it is, unless ``force``.
+    """The schedulers of the newest kernel source of ``suite``. A set that is here already is taken, unless ``force``.
 
     Raises ArtifactError of one kind or another, BuildFailed for make.
     """
@@ -100,7 +100,7 @@ def build(progress: Progress, *, jobs: int | None = None, suite: str = "sid", fo
     source = _source(progress, suite, refresh=force)
     entry = _root("schedulers") / source.name
     with cache.locked(entry, progress.say) as waited:
-        if entry.exists() and (waited or not force):
+        if (waited or not force) and _sound(entry, cache.read_manifest(entry) or {}):
             return _set(entry)
         toolkit = _root("toolkits") / source.name
         with cache.locked(toolkit, progress.say), cache.publish(entry) as draft:
@@ -296,15 +296,12 @@ def _newest_clang(path: str) -> int:
     for tool in ("make", "tar", "xz"):
         if shutil.which(tool, path=path) is None:
             raise ToolMissing(f"there is no {tool} here", f"run: {_install_line(19)}")
-    numbers = set()
-    for directory in path.split(":"):
-        for program in Path(directory).glob("clang-[0-9]*"):
-            number = program.name.removeprefix("clang-")
-            if number.isdigit():
-                numbers.add(int(number))
+    compilers = (program.name for directory in path.split(":") for program in Path(directory).glob("clang-*"))
+    suffixes = (name.removeprefix("clang-") for name in compilers)
+    numbers = {int(suffix) for suffix in suffixes if suffix.isdecimal()}
     for number in sorted(numbers, reverse=True):
-        parts = ("clang", "ld.lld", "llvm-ar", "llvm-strip")
-        if number >= _OLDEST_CLANG and all(shutil.which(f"{part}-{number}", path=path) for part in parts):
+        programs = [f"{part}-{number}" for part in ("clang", "ld.lld", "llvm-ar", "llvm-strip")]
+        if number >= _OLDEST_CLANG and all(shutil.which(program, path=path) for program in programs):
             return number
     raise ToolMissing(
         f"there is no clang with its LLVM programs, version {_OLDEST_CLANG} or newer, here",

@@ -1,0 +1,5 @@
+"""`python -m scxlife.lifecycle`."""
+
+from .cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""The command line: finds the subcommand, and imports no other."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from scxlife import __version__
+
+COMMANDS = {
+    "run": "supervise a scheduler, or any daemon, on this host",
+    "vm": "do the same in a guest with a sched_ext kernel",
+    "status": "what the kernel says of sched_ext now",
+    "check": "validate a machine's definition",
+    "kernel": "fetch and list sched_ext kernels for guests",
+    "schedulers": "build and list the kernel's example schedulers",
+}
+
+EPILOG = """examples:
+  scxlife run -- ./scx_simple                   start it, prove it attached, watch it; Ctrl-C stops it
+  scxlife run --ready file:/run/d.ready -- d    any daemon that makes a file when it is ready
+  scxlife vm run --scheduler scx_simple -- sleep 3
+  scxlife status --json
+
+`scxlife COMMAND --help` tells more of each."""
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scxlife",
+        description="Starts, proves, watches and buries Linux sched_ext schedulers.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"scxlife {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if name != command:
+            subparsers.add_parser(name, help=summary, add_help=False)
+            continue
+        module = importlib.import_module(f"scxlife.lifecycle.commands.{name}")
+        sub = subparsers.add_parser(
+            name,
+            help=summary,
+            description=getattr(module, "DESCRIPTION", module.SUMMARY),
+            epilog=getattr(module, "EPILOG", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. argparse's own errors exit with 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = next((word for word in words if not word.startswith("-")), None)
+    parsed = _parser(command if command in COMMANDS else None).parse_args(words)
+    try:
+        return int(parsed.run(parsed))
+    except KeyboardInterrupt:
+        print("scxlife: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away: nothing more can be told, and nothing of ours runs on.
+        sys.stderr.close()
+        return 141
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

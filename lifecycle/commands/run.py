@@ -1,0 +1,109 @@
+"""`scxlife run`: one scheduler, or any daemon, on this host, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from scxlife.fsm.tape import Tape
+from scxlife.platform.linux import LinuxKernel
+
+from ..options import add_settings, chosen, shipped
+from ..outcomes import USAGE
+from ..plan import Plan, scheduler_environment
+from ..report import print_json, say_outcome
+from ..supervision import Supervision
+from ..timeline import Timeline
+
+SUMMARY = "supervise a scheduler, or any daemon, on this host"
+DESCRIPTION = """Starts COMMAND, proves that it is ready, watches it, stops it and reaps it.
+Ctrl-C stops it; a second one kills it."""
+EPILOG = """exit codes:
+  0    it was ready, or on its way, and ended as asked
+  2    usage or definition error
+  10   startup-died: it ended before it was ready, whatever its own code
+  11   not-attached: it lived and was not ready, or the kernel has no sched_ext
+  12   ejected: the kernel threw it out
+  13   exited by itself with a failure while it ran
+  14   left-running: it could not be ended
+  70   scxlife itself failed
+  126  spawn-failed: it could not be executed
+  127  not-configured: there is no such command
+
+examples:
+  scxlife run -- ./scx_simple -v
+  scxlife run --for 30s --json -- ./scx_simple
+  scxlife run --ready file:/run/d.ready --log d.log -- /usr/sbin/d
+  scxlife run --ready none -- sleep 60"""
+
+
+def readiness(text: str) -> str:
+    if text in ("sched_ext", "none") or (text.startswith("file:") and text != "file:"):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r}: use sched_ext, file:PATH or none")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "scxlife run [options] -- COMMAND [ARG…]"
+    parser.add_argument(
+        "--ready",
+        type=readiness,
+        default="sched_ext",
+        metavar="HOW",
+        help="what proves it ready: sched_ext (default), file:PATH, or none",
+    )
+    add_settings(parser, shipped())
+    parser.add_argument(
+        "--log", metavar="FILE", help="its stdout and stderr (default: a new file in the temporary folder)"
+    )
+    parser.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
+    parser.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
+    parser.add_argument("argv", nargs="+", metavar="COMMAND [ARG…]", help=argparse.SUPPRESS)
+
+
+def found(command: str) -> str:
+    """The path of `command`, looked up in PATH when it names no folder; itself when that finds nothing."""
+    if "/" in command:
+        return command
+    for folder in os.get_exec_path():
+        path = Path(folder, command)
+        if path.exists():
+            return str(path)
+    return command
+
+
+def run(parsed: argparse.Namespace) -> int:
+    profile, _, ready_file = parsed.ready.partition(":")
+    definition = chosen(parsed, shipped().with_profile(profile))
+    command, *arguments = parsed.argv
+    name = Path(command).name
+    log = parsed.log or str(Path(tempfile.gettempdir(), f"scxlife-{name}-{secrets.token_hex(4)}.log"))
+    plan = Plan(
+        command=found(command),
+        arguments=tuple(arguments),
+        environment=scheduler_environment(os.environ),
+        log_path=log,
+        ready_file=os.path.abspath(ready_file) if ready_file else None,  # noqa: PTH100
+    )
+    out = sys.stderr if parsed.json else sys.stdout
+    write = lambda line: print(line, file=out, flush=True)  # noqa: E731
+    readers = [Timeline(write)]
+    kernel = LinuxKernel()
+    with ExitStack() as stack:
+        if parsed.tape is not None:
+            try:
+                tape = stack.enter_context(Path(parsed.tape).open("w", buffering=1, encoding="utf-8"))
+            except OSError as error:
+                print(f"scxlife: error: --tape {parsed.tape}: {error.strerror}", file=sys.stderr)
+                return USAGE
+            readers.append(lambda line: tape.write(line + "\n"))  # type: ignore[arg-type]
+        outcome = Supervision(kernel, definition, plan, observer=Tape(definition, kernel.monotonic, *readers)).run()
+    say_outcome(outcome, write)
+    if parsed.json:
+        print_json(outcome, f"{definition.name} {definition.version}")
+    return outcome.status

@@ -1,0 +1,52 @@
+"""The scheduler's log: one file for its stdout and stderr, made safely, read only by its end."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from scxlife.platform.kernel import Kernel
+
+TAIL_BYTES = 16 * 1024
+TAIL_LINES = 40
+
+
+@attrs.frozen
+class Log:
+    """An open log. `lost` says why the words of the process go to /dev/null instead."""
+
+    fd: int
+    path: str | None
+    lost: str | None = None
+
+
+def open_log(kernel: Kernel, path: str) -> Log:
+    """Make the log anew at `path`, never through a link. When that fails, /dev/null and the reason."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+    try:
+        return Log(kernel.open(path, flags), path)
+    except OSError as error:
+        name = _errno_name(error)
+        return Log(kernel.open("/dev/null", os.O_RDWR), None, f"{path}: {name}: {error.strerror}")
+
+
+def tail(kernel: Kernel, log: Log) -> str:
+    """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds."""
+    if log.path is None:
+        return ""
+    size = kernel.fstat(log.fd).size
+    start = max(0, size - TAIL_BYTES)
+    text = kernel.pread(log.fd, TAIL_BYTES, start).decode("utf-8", "replace")
+    lines = text.splitlines()
+    if start:
+        lines = lines[1:]
+    return "\n".join(lines[-TAIL_LINES:])
+
+
+def _errno_name(error: OSError) -> str:
+    from errno import errorcode
+
+    return errorcode.get(error.errno or 0, str(error.errno))

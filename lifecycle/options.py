@@ -1,0 +1,49 @@
+"""Options that `run` and `vm run` share, and how they become a definition's settings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from scxlife.fsm.definition import Definition
+from scxlife.fsm.durations import parse_duration
+from scxlife.fsm.load import load
+
+DEFINITION = Path(__file__).with_name("scheduler.yaml")
+
+
+def duration(text: str) -> float:
+    """An argparse type: a number with a unit, or seconds without one."""
+    try:
+        return parse_duration(text if not text.replace(".", "", 1).isdigit() else f"{text}s")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+SETTINGS = {
+    "liveness": "it must live this long before it counts as started",
+    "attach_timeout": "it must be ready within this, after the liveness window",
+    "stop_grace": "from the stop signal until SIGKILL",
+    "run_for": "stop it after this long",
+}
+
+
+def add_settings(parser: argparse.ArgumentParser, definition: Definition) -> None:
+    """`--liveness`, `--attach-timeout`, `--stop-grace` and `--for`, with the definition's defaults in the help."""
+    for name, words in SETTINGS.items():
+        option = "--for" if name == "run_for" else f"--{name.replace('_', '-')}"
+        value = definition.settings[name]
+        default = "without bound" if value is None else f"{value:g}s"
+        parser.add_argument(option, dest=name, type=duration, metavar="DURATION", help=f"{words} (default: {default})")
+
+
+def chosen(parsed: argparse.Namespace, definition: Definition) -> Definition:
+    """The definition with the settings that the command line gave."""
+    given: dict[str, Any] = {name: value for name in SETTINGS if (value := getattr(parsed, name)) is not None}
+    return definition.with_settings(**given)
+
+
+def shipped() -> Definition:
+    """The lifecycle that comes with this package."""
+    return load(DEFINITION)

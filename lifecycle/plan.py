@@ -1,0 +1,30 @@
+"""What a run is asked to do, before anything has happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+
+def scheduler_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The child's environment: RUST_LOG as it is, or `info`, and libbpf's own chatter reduced to warnings."""
+    level = environment.get("RUST_LOG") or "info"
+    return {**environment, "RUST_LOG": f"{level},scx_utils::libbpf_logger=warn"}
+
+
+@attrs.frozen
+class Plan:
+    """A command with its arguments, its log, the file that says it is ready (for that profile), a payload.
+
+    `command` is a path; `payload_output` the descriptor that the payload writes to.
+    """
+
+    command: str
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = attrs.Factory(dict)
+    log_path: str = "/tmp/sched.log"
+    ready_file: str | None = None
+    payload: tuple[str, ...] = ()
+    payload_environment: Mapping[str, str] = attrs.Factory(dict)
+    payload_output: int = 1

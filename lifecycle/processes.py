@@ -1,0 +1,88 @@
+"""A process of ours from its spawn to its grave: published while it lives, signalled only through its pidfd."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from scxlife.platform.sources.process import Child
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from scxlife.platform.kernel import ExitStatus, Kernel
+
+
+class Process:
+    """One slot for a process: empty, alive, dead and not reaped, or reaped. `generation` counts the spawns."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self.child: Child | None = None
+        self.generation = 0
+        self.status: ExitStatus | None = None
+        self.reaped = False
+
+    def spawn(self, path: str, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> Child:
+        """Start it with its stdout and stderr at the descriptor `output`. Raises OSError; then nothing is published."""
+        kernel = self._kernel
+        null = kernel.open("/dev/null", os.O_RDONLY)
+        try:
+            pid = kernel.spawn(path, (path, *arguments), environment, stdin=null, stdout=output, stderr=output)
+        finally:
+            kernel.close(null)
+        pidfd: int | None
+        try:
+            pidfd = kernel.pidfd_open(pid)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+            pidfd = None  # dead, and reaped by the kernel because SIGCHLD is ignored here
+        self.generation += 1
+        self.reaped = pidfd is None
+        self.status = None
+        self.child = Child(pid=pid, pidfd=pidfd, generation=self.generation, path=path)
+        return self.child
+
+    def signal(self, *signals: int) -> None:
+        """Send signals through the pidfd; a process that is dead already is no failure."""
+        if self.child is None or self.child.pidfd is None or self.reaped:
+            return
+        for number in signals:
+            try:
+                self._kernel.pidfd_send_signal(self.child.pidfd, number)
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    raise
+
+    def kill_group(self) -> None:
+        """SIGKILL to its process group. The number is its own as long as its leader was not reaped."""
+        if self.child is None or self.reaped:
+            return
+        try:
+            self._kernel.kill_group(self.child.pid, signal.SIGKILL)
+        except OSError as error:
+            # EPERM on some kernels when only the zombie is left
+            if error.errno not in (errno.ESRCH, errno.EPERM):
+                raise
+
+    def reap(self) -> None:
+        """Take the status of the dead process. Somebody else's reaping is no failure: the status stays unknown."""
+        if self.child is None or self.child.pidfd is None or self.reaped:
+            return
+        try:
+            self.status = self._kernel.pidfd_wait(self.child.pidfd, reap=True)
+        except OSError as error:
+            if error.errno != errno.ECHILD:
+                raise
+            self.reaped = True
+        else:
+            self.reaped = self.status is not None
+
+    def clear(self) -> None:
+        """Withdraw it, and give its descriptor back."""
+        child, self.child = self.child, None
+        if child is not None and child.pidfd is not None:
+            self._kernel.close(child.pidfd)

@@ -1,0 +1,39 @@
+"""The end of a run, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from scxlife import __version__
+
+from .outcomes import Outcome, as_json, describe_exit
+
+
+def say_outcome(outcome: Outcome, write: Callable[[str], object]) -> None:
+    """A few lines that tell what came of it, and for a failure the last words of the process."""
+    write("")
+    write(f"outcome    {outcome.name}: {outcome.reason}")
+    if outcome.exit is not None or outcome.timings:
+        write(f"exit       {describe_exit(outcome.exit)}")
+    if outcome.kernel_reason is not None:
+        write(f"kernel     {outcome.kernel_reason}")
+    if outcome.payload is not None:
+        status = outcome.payload.get("error") or describe_exit(outcome.payload.get("exit"))
+        write(f"payload    {status}")
+    if outcome.log_lost is not None:
+        write(f"log        lost: {outcome.log_lost}")
+    elif outcome.log_path is not None:
+        write(f"log        {outcome.log_path}")
+    if outcome.status not in (0, 127) and outcome.log_tail:
+        write("its last words:")
+        for line in outcome.log_tail.splitlines()[-15:]:
+            write(f"  {line}")
+
+
+def print_json(outcome: Outcome, definition: str, **more: Any) -> None:
+    """One object, the last line of stdout."""
+    sys.stdout.write(json.dumps({**as_json(outcome, definition, __version__), **more}, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,44 @@
+"""A run as lines for people: when, in which state, what happened, what caused it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+HEADER = f"{'TIME':>9}  {'STATE':<11} {'EVENT':<14} {'NEXT':<14} CAUSE"
+
+
+class Timeline:
+    """Reads a tape line by line and writes a line for each event that changed something."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._start: float | None = None
+
+    def __call__(self, line: str) -> None:
+        record: dict[str, Any] = json.loads(line)
+        if self._start is None:
+            self._start = record["t"]
+            self._write(HEADER)
+        kind = record["kind"]
+        if kind == "step" and record["cell"] in ("go", "defer"):
+            moved = record["to"] != record["state"]
+            then = f"→ {record['to']}" if moved else "deferred" if record["cell"] == "defer" else ""
+            self._line(record, record["state"], record["event"], then, self._cause(record))
+        elif kind == "action" and record["result"] == "failed":
+            self._line(record, "", "", "", f"action {record['name']} failed: {record['error']}")
+
+    def _line(self, record: dict[str, Any], state: str, event: str, then: str, cause: str) -> None:
+        at = record["t"] - (self._start or 0.0)
+        self._write(f"{at:9.3f}  {state:<11} {event:<14} {then:<14} {cause}".rstrip())
+
+    @staticmethod
+    def _cause(record: dict[str, Any]) -> str:
+        cause = str(record["cause"])
+        status = record["data"].get("exit")
+        if status:
+            cause += f": {'signal' if 'signal' in status else 'code'} {next(iter(status.values()))}"
+        if record["verdict"]:
+            cause += f"  [{record['verdict']}]"
+        return cause

@@ -1,0 +1,358 @@
+"""What the kernel says of sched_ext, and what may be concluded from it.
+
+Documentation/scheduler/sched-ext.rst and kernel/sched/ext.c. Nothing in sysfs is atomic: a `Snapshot` is several reads,
+held together by the inode of `root/`, which is a new one for each scheduler that the kernel takes in.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .kernel import Kernel
+
+ROOT = "/sys/kernel/sched_ext"
+PROC = "/proc"
+
+# What `Snapshot.state` can be.
+ENABLING = "enabling"
+ENABLED = "enabled"
+DISABLING = "disabling"
+DISABLED = "disabled"
+
+# What `Fact.kind` can be, beside `enabling` and `disabling`.
+ABSENT = "absent"
+IDLE = "idle"
+READY = "ready"
+UNPROVEN = "unproven"
+FOREIGN = "foreign"
+
+# kernfs answers ENODEV while it takes a node away; ESRCH is a process that ended under its open /proc directory.
+_GONE = {errno.ENOENT, errno.ENODEV, errno.ENOTDIR, errno.ESRCH}
+_DENIED = {errno.EACCES, errno.EPERM}
+
+# How often a snapshot that mixes two instances is taken again.
+_TRIES = 4
+
+# bpf(2) enables first and installs the link's descriptor afterwards: before this many seconds have passed, a link
+# that our process does not hold yet proves nothing about whose the instance is.
+_LINK_SETTLES = 0.1
+
+# Both spellings are in kernel/bpf/syscall.c.
+_LINKS = {"anon_inode:bpf_link", "anon_inode:bpf-link", "anon_inode:[bpf_link]"}
+
+
+@attrs.frozen
+class Snapshot:
+    """One reading. None: the file is gone, empty, or not a number.
+
+    `instance` is the inode of `root/`; it is also None when no reading could be had that belongs to one instance only.
+    `taken_at` is monotonic seconds, taken before the first read.
+    """
+
+    present: bool
+    state: str | None
+    ops: str | None
+    enable_seq: int | None
+    instance: int | None
+    switch_all: bool | None
+    nr_rejected: int | None
+    hotplug_seq: int | None
+    taken_at: float
+
+
+@attrs.frozen
+class Holder:
+    """A process that holds a struct_ops link open. `command` is its comm, at most 15 bytes."""
+
+    pid: int
+    command: str
+    link_id: int | None
+    map_id: int | None
+    prog_id: int | None
+
+
+@attrs.frozen
+class Holders:
+    """`complete` is False when some process could not be looked into."""
+
+    found: tuple[Holder, ...]
+    complete: bool
+
+
+@attrs.frozen
+class Fact:
+    """What a look concluded.
+
+    absent     the kernel has no sched_ext
+    idle       disabled
+    enabling   some scheduler is being enabled
+    ready      enabled, a new instance, and its link is held by our process or a descendant of it
+    unproven   enabled and new, but not all of the proof is visible yet (or any more)
+    foreign    enabled, and not by ours; `owner` is who holds the link, if that could be seen
+    disabling  on the way out
+    """
+
+    kind: str
+    snapshot: Snapshot
+    owner: Holder | None = None
+
+    @property
+    def time(self) -> float:
+        return self.snapshot.taken_at
+
+
+def snapshot(kernel: Kernel, root: str = ROOT) -> Snapshot:
+    """Read all of it. OSError only for what does not mean that the file is gone (EMFILE, EIO, …)."""
+    taken_at = kernel.monotonic()
+    torn = True
+    for _ in range(_TRIES):
+        before = _inode(kernel, f"{root}/root")
+        ops = _word(kernel, f"{root}/root/ops")
+        enable_seq = _number(kernel, f"{root}/enable_seq")
+        switch_all = _number(kernel, f"{root}/switch_all")
+        nr_rejected = _number(kernel, f"{root}/nr_rejected")
+        hotplug_seq = _number(kernel, f"{root}/hotplug_seq")
+        # Last, so that "enabled" is said of what the other reads have seen, or the inode has changed.
+        state = _text(kernel, f"{root}/state")
+        torn = _inode(kernel, f"{root}/root") != before
+        if not torn:
+            break
+    return Snapshot(
+        present=state is not None,
+        state=state,
+        ops=ops,
+        enable_seq=enable_seq,
+        instance=None if torn else before,
+        switch_all=None if switch_all is None else bool(switch_all),
+        nr_rejected=nr_rejected,
+        hotplug_seq=hotplug_seq,
+        taken_at=taken_at,
+    )
+
+
+def link_holders(kernel: Kernel, pids: Iterable[int] | None = None, *, proc: str = PROC) -> Holders:
+    """Who holds a struct_ops link, of `pids` or of all processes. Processes that vanish meanwhile hold nothing.
+
+    A link stays open after its scheduler was ejected, and other subsystems have struct_ops too: a holder is a
+    condition of ownership, never the proof of it.
+    """
+    if pids is None:
+        pids = sorted(int(name) for name in kernel.listdir(proc) if name.isdecimal())
+    found: list[Holder] = []
+    complete = True
+    for pid in pids:
+        try:
+            found += _links_of(kernel, pid, proc)
+        except OSError as error:
+            if error.errno in _DENIED:
+                complete = False
+            elif error.errno not in _GONE:
+                raise
+    return Holders(tuple(found), complete)
+
+
+def descendants(kernel: Kernel, pid: int, *, proc: str = PROC) -> list[int]:
+    """Children of `pid`, their children, and so on; without those whose parent has died before them."""
+    known = {pid}
+    ordered = [pid]
+    for parent in ordered:
+        for child in _children(kernel, parent, proc):
+            if child not in known:
+                known.add(child)
+                ordered.append(child)
+    return ordered[1:]
+
+
+class Tracker:
+    """Tells our scheduler from everybody else's, given what the kernel said before ours was started.
+
+    It keeps what later looks need: links that have been proven dead. A process whose scheduler was ejected, or whose
+    enable failed (bpf(2) says success then too), goes on holding its link, which proves nothing of a stranger's
+    instance.
+    """
+
+    def __init__(
+        self, kernel: Kernel, child_pid: int, baseline: Snapshot, root: str = ROOT, *, proc: str = PROC
+    ) -> None:
+        self.baseline = baseline
+        self._kernel = kernel
+        self._child_pid = child_pid
+        self._root = root
+        self._proc = proc
+        self._born = _start_time(kernel, child_pid, proc)
+        self._dead_links: set[int | None] = set()
+        self._proven: dict[int, set[int | None]] = {}
+        self._unproven_since: tuple[int, float] | None = None
+        self._foreign: tuple[int, Holder | None] | None = None
+
+    def look(self) -> Fact:
+        # Links before sysfs: a link is not visible until its scheduler is enabled, so one that was visible at a time
+        # before the kernel is seen not to be enabled has lost its scheduler, or never had one.
+        held = self._held_by_ours()
+        now = snapshot(self._kernel, self._root)
+        if not now.present:
+            return Fact(ABSENT, now)
+        if now.state in (DISABLED, ENABLING, DISABLING):
+            self._dead_links.update(holder.link_id for holder in held if holder.link_id is not None)
+            return Fact(IDLE if now.state == DISABLED else now.state, now)
+        if now.state != ENABLED or now.instance is None:
+            return Fact(UNPROVEN, now)
+        return self._whose(now, now.instance, held)
+
+    def _whose(self, now: Snapshot, instance: int, held: tuple[Holder, ...]) -> Fact:
+        if instance == self.baseline.instance:
+            return Fact(FOREIGN, now, self._foreign_owner(instance))
+        for past, links in self._proven.items():
+            if past != instance:
+                self._dead_links |= links
+        live = [holder for holder in held if holder.link_id not in self._dead_links]
+        if live and _risen(self.baseline.enable_seq, now.enable_seq):
+            self._proven.setdefault(instance, set()).update(
+                holder.link_id for holder in live if holder.link_id is not None
+            )
+            return Fact(READY, now, live[0])
+        if live or instance in self._proven:
+            return Fact(UNPROVEN, now)
+        if self._unproven_since is None or self._unproven_since[0] != instance:
+            self._unproven_since = (instance, now.taken_at)
+        if now.taken_at - self._unproven_since[1] >= _LINK_SETTLES:
+            owner = self._foreign_owner(instance)
+            if owner is not None:
+                return Fact(FOREIGN, now, owner)
+        return Fact(UNPROVEN, now)
+
+    def _ours(self) -> list[int]:
+        # Once reaped, the number can become anybody's.
+        if _start_time(self._kernel, self._child_pid, self._proc) != self._born:
+            return []
+        return [self._child_pid, *descendants(self._kernel, self._child_pid, proc=self._proc)]
+
+    def _held_by_ours(self) -> tuple[Holder, ...]:
+        return link_holders(self._kernel, self._ours(), proc=self._proc).found
+
+    def _foreign_owner(self, instance: int) -> Holder | None:
+        """Looking into every process is dear: once found, or for an instance that needs no proof, once is enough."""
+        if self._foreign is not None and self._foreign[0] == instance:
+            return self._foreign[1]
+        ours = self._ours()
+        others = [
+            holder
+            for holder in link_holders(self._kernel, proc=self._proc).found
+            if holder.pid not in ours and holder.link_id not in self._dead_links
+        ]
+        # The highest id is the newest link.
+        owner = max(others, key=lambda holder: holder.link_id or 0, default=None)
+        if owner is not None or instance == self.baseline.instance:
+            self._foreign = (instance, owner)
+        return owner
+
+
+def _risen(before: int | None, now: int | None) -> bool:
+    return before is not None and now is not None and now > before
+
+
+def _links_of(kernel: Kernel, pid: int, proc: str) -> Iterator[Holder]:
+    for fd in kernel.listdir(f"{proc}/{pid}/fd"):
+        try:
+            if kernel.readlink(f"{proc}/{pid}/fd/{fd}") not in _LINKS:
+                continue
+        except OSError as error:
+            if error.errno in _GONE:
+                continue
+            raise
+        info = _text(kernel, f"{proc}/{pid}/fdinfo/{fd}")
+        fields = dict(line.split(":", 1) for line in (info or "").splitlines() if ":" in line)
+        if fields.get("link_type", "").strip() == "struct_ops":
+            yield Holder(
+                pid=pid,
+                command=_text(kernel, f"{proc}/{pid}/comm") or "",
+                link_id=_integer(fields.get("link_id")),
+                map_id=_integer(fields.get("map_id")),
+                prog_id=_integer(fields.get("prog_id")),
+            )
+
+
+def _children(kernel: Kernel, pid: int, proc: str) -> Iterator[int]:
+    try:
+        threads = kernel.listdir(f"{proc}/{pid}/task")
+    except OSError as error:
+        if error.errno in _GONE:
+            return
+        raise
+    listings = [_text(kernel, f"{proc}/{pid}/task/{thread}/children") for thread in threads]
+    if threads and all(listing is None for listing in listings):
+        yield from _children_by_parent(kernel, pid, proc)
+    for listing in listings:
+        yield from map(int, (listing or "").split())
+
+
+def _children_by_parent(kernel: Kernel, pid: int, proc: str) -> Iterator[int]:
+    """Without CONFIG_PROC_CHILDREN."""
+    for name in kernel.listdir(proc):
+        if name.isdecimal() and _stat_field(kernel, int(name), 4, proc) == pid:
+            yield int(name)
+
+
+def _start_time(kernel: Kernel, pid: int, proc: str) -> int | None:
+    """In clock ticks since boot: together with the pid, one process and no other."""
+    return _stat_field(kernel, pid, 22, proc)
+
+
+def _stat_field(kernel: Kernel, pid: int, number: int, proc: str) -> int | None:
+    """A field after the third, numbered from 1 as in proc_pid_stat(5); None for a process that is gone."""
+    text = _text(kernel, f"{proc}/{pid}/stat")
+    if text is None:
+        return None
+    # The command, in parentheses, may itself hold spaces and parentheses.
+    return int(text.rpartition(")")[2].split()[number - 3])
+
+
+def _inode(kernel: Kernel, path: str) -> int | None:
+    try:
+        return kernel.stat(path).ino
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
+def _text(kernel: Kernel, path: str) -> str | None:
+    """The file's whole text without the space around it; None when it is gone."""
+    try:
+        fd = kernel.open(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+    try:
+        parts = []
+        while part := kernel.read(fd, 4096):
+            parts.append(part)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+    finally:
+        kernel.close(fd)
+    return b"".join(parts).decode("utf-8", "replace").strip()
+
+
+def _word(kernel: Kernel, path: str) -> str | None:
+    """As `_text`; None too when nothing is in it: 6.12 shows `root/ops` before the name is copied there."""
+    return _text(kernel, path) or None
+
+
+def _number(kernel: Kernel, path: str) -> int | None:
+    return _integer(_text(kernel, path))
+
+
+def _integer(text: str | None) -> int | None:
+    word = (text or "").strip()
+    return int(word) if word.isdecimal() else None

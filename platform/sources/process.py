@@ -1,0 +1,116 @@
+"""The end of our process, told once."""
+
+from __future__ import annotations
+
+import errno
+import select
+from typing import TYPE_CHECKING
+
+import attrs
+
+from scxlife.fsm.events import Event
+
+if TYPE_CHECKING:
+    from scxlife.platform.kernel import ExitStatus, Kernel
+
+# A pidfd turns readable a moment before the status of a process that nobody waits for is stored.
+_FIRST_RETRY = 0.001
+_GIVE_UP = 0.1
+
+
+@attrs.frozen
+class Child:
+    """A process that we started. `pidfd` is None when it was already gone and reaped when one was asked for."""
+
+    pid: int
+    pidfd: int | None
+    generation: int
+    path: str
+
+
+class ProcessSource:
+    """Tells how the child ended, and leaves the zombie for whoever reaps.
+
+    Data: `pid`, `generation`, `exit` (`{"code": n}`, `{"signal": n}`, or None: unknown) and `how` that is known:
+    `waitid`, `pidfd_info` (reaped, but the kernel remembers) or `unknown`. `close` leaves the pidfd open.
+    """
+
+    degraded: str | None = None
+
+    def __init__(self, kernel: Kernel, child: Child, event: str = "exited") -> None:
+        self._kernel = kernel
+        self._child = child
+        self._event = event
+        self._told = False
+        self._retry: float | None = None
+        self._retry_at: float | None = None
+        self._give_up_at: float | None = None
+
+    def open(self) -> None:
+        self._told = False
+        self._retry_at = self._give_up_at = None
+
+    def fileno(self) -> int | None:
+        # It stays readable for ever: once that is known it must not wake anybody again.
+        return None if self._told or self._give_up_at is not None else self._child.pidfd
+
+    def next_deadline(self) -> float | None:
+        if self._told:
+            return None
+        return self._retry_at if self._child.pidfd is not None else 0.0
+
+    def drain(self) -> list[Event]:
+        if self._told:
+            return []
+        if self._child.pidfd is None:
+            return self._tell(None, "unknown", "gone before a pidfd could be had")
+        revents = dict(self._kernel.poll((self._child.pidfd,), 0.0)).get(self._child.pidfd, 0)
+        if not revents:
+            return []
+        if not revents & (select.POLLIN | select.POLLHUP):
+            return self._tell(None, "unknown", f"pidfd revents {revents:#x}")
+        try:
+            status = self._kernel.pidfd_wait(self._child.pidfd, reap=False)
+        except OSError as error:
+            return self._reaped(self._child.pidfd, revents, error)
+        return [] if status is None else self._tell(status, "waitid", "pidfd readable")
+
+    def close(self) -> None:
+        self._retry_at = None
+
+    def _reaped(self, pidfd: int, revents: int, denied: OSError) -> list[Event]:
+        why = f"waitid: {_name(denied)}"
+        try:
+            status = self._kernel.pidfd_exit_info(pidfd)
+        except OSError as error:
+            why = f"{why}, PIDFD_GET_INFO: {_name(error)}"
+            if error.errno != errno.ESRCH:
+                return self._tell(None, "unknown", why)
+            status = None
+        if status is not None:
+            return self._tell(status, "pidfd_info", why)
+        now = self._kernel.monotonic()
+        if self._give_up_at is None:
+            self._give_up_at = now + _GIVE_UP
+            self._retry = _FIRST_RETRY
+        # POLLHUP, seen before the kernel was asked: the reaping is over, nothing more will be stored.
+        if revents & select.POLLHUP or now >= self._give_up_at:
+            return self._tell(None, "unknown", why)
+        assert self._retry is not None
+        self._retry_at = min(now + self._retry, self._give_up_at)
+        self._retry *= 2
+        return []
+
+    def _tell(self, status: ExitStatus | None, how: str, cause: str) -> list[Event]:
+        self._told = True
+        data = {
+            "pid": self._child.pid,
+            "generation": self._child.generation,
+            "exit": None if status is None else status.as_data(),
+            "how": how,
+        }
+        return [Event(self._event, data, cause)]
+
+
+def _name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error))

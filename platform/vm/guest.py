@@ -1,0 +1,99 @@
+"""What a guest is made of, and each way in which it can end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from scxlife.platform.vm.accel import Accel
+from scxlife.platform.vm.frames import Frame
+
+MIB = 1 << 20
+
+
+@attrs.frozen
+class GuestSpec:
+    """One guest. ``memory`` in bytes, ``timeout`` in seconds from the start of QEMU to its end."""
+
+    kernel: Path
+    initrd: Path
+    accel: Accel
+    qemu: Path
+    cpus: int = attrs.field(default=2, validator=attrs.validators.ge(1))
+    memory: int = attrs.field(default=512 * MIB, validator=attrs.validators.ge(MIB))
+    timeout: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
+    #: Words that are added to the kernel's command line.
+    append: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Record:
+    """What is known of every run, however it ended. Times in seconds from the start of QEMU."""
+
+    console_tail: tuple[str, ...]
+    #: None when no frame came.
+    first_frame_s: float | None
+    total_s: float
+    #: QEMU's exit status, negative for a signal; None when it never ran, or could not be reaped in time.
+    qemu_status: int | None
+
+
+@attrs.frozen
+class Completed:
+    """The EXIT frame came, and was acknowledged. What it says is the caller's to judge."""
+
+    exit: Frame
+    record: Record
+
+
+@attrs.frozen
+class Panicked:
+    """The guest's kernel panicked. ``init_status`` is PID 1's wait status when its end was the cause."""
+
+    message: str
+    init_status: int | None
+    record: Record
+
+
+@attrs.frozen
+class OutOfMemory:
+    """The guest had too little memory to boot or to go on. ``message`` is the console line that says so."""
+
+    message: str
+    record: Record
+
+
+@attrs.frozen
+class TimedOut:
+    """There was no end within the time given; QEMU was stopped."""
+
+    timeout_s: float
+    record: Record
+
+
+@attrs.frozen
+class Truncated:
+    """The frames were damaged, or stop inside a frame. Those before that were delivered."""
+
+    reason: str
+    record: Record
+
+
+@attrs.frozen
+class CutOff:
+    """QEMU ended between two frames and without an EXIT frame: killed, crashed, or the guest reset itself."""
+
+    stderr_tail: str
+    record: Record
+
+
+@attrs.frozen
+class NotStarted:
+    """QEMU could not be started, or gave up before the guest said a word."""
+
+    reason: str
+    record: Record
+
+
+GuestResult = Completed | Panicked | OutOfMemory | TimedOut | Truncated | CutOff | NotStarted

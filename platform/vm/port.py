@@ -1,0 +1,136 @@
+"""The guest's end of the wire: a virtio-serial port, found by its name, written in frames.
+
+For PID 1, so it imports little and each wait has a bound. The port belongs to one process: the kernel answers a second
+open with EBUSY (drivers/char/virtio_console.c, port_fops_open).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+
+from scxlife.platform.vm import frames
+
+PORT_NAME = "scxlife.0"
+_CLASS = "/sys/class/virtio-ports"
+#: NETLINK_KOBJECT_UEVENT of linux/netlink.h; group 1 is the kernel's own.
+_KOBJECT_UEVENT = 15
+_KERNEL_GROUP = 1
+_UEVENT_SIZE = 4096
+_READ_SIZE = 4096
+
+
+class PortError(OSError):
+    """The port is not there, or the host does not take what is written to it."""
+
+
+def find(name: str = PORT_NAME, ports: str = _CLASS) -> str | None:
+    """The device of the port ``name``; None as long as the kernel knows no such port. Needs /sys mounted."""
+    try:
+        entries = os.listdir(ports)  # noqa: PTH208
+    except OSError:
+        return None
+    for entry in entries:
+        try:
+            with open(f"{ports}/{entry}/name", encoding="utf-8") as file:  # noqa: PTH123
+                if file.read().strip() == name:
+                    return f"/dev/{entry}"
+        except OSError:
+            continue
+    return None
+
+
+def wait_for(name: str = PORT_NAME, timeout_s: float = 10.0) -> str:
+    """The device of the port, once the host has announced it: that happens beside the start of PID 1, not before it.
+
+    Raises PortError when it does not come within ``timeout_s`` seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _KOBJECT_UEVENT) as uevents:
+        # Listening before looking: a port that comes in between is seen by one of the two.
+        uevents.bind((0, _KERNEL_GROUP))
+        while (device := find(name)) is None:
+            uevents.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                uevents.recv(_UEVENT_SIZE)
+            except TimeoutError:
+                raise PortError(f"no virtio port {name} within {timeout_s} s") from None
+            except OSError:
+                # ENOBUFS: messages were lost, so it is time to look again, as it is after each message.
+                pass
+    return device
+
+
+class GuestPort:
+    """Sends frames, numbered from 0, over a descriptor that it owns.
+
+    After a failed ``send`` the stream may end inside a frame: each later one fails too, and the host sees it truncated.
+    """
+
+    def __init__(self, descriptor: int, timeout_s: float = 30.0) -> None:
+        """``timeout_s``: how long, in seconds, the host may leave one frame waiting."""
+        os.set_blocking(descriptor, False)
+        self._descriptor = descriptor
+        self._timeout_s = timeout_s
+        self._sequence = 0
+        self._broken = False
+        # Edge-triggered: a port whose host is away is "hung up" all the time, and a level would spin on it.
+        self._ready = select.epoll()
+        self._ready.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+
+    @classmethod
+    def open(cls, name: str = PORT_NAME, timeout_s: float = 30.0) -> GuestPort:
+        """Waits for the port and opens it. Raises OSError, PortError among them."""
+        device = wait_for(name, timeout_s)
+        return cls(os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), timeout_s)
+
+    def send(self, type: int, payload: bytes) -> int:
+        """Writes one frame and gives its sequence number. Raises PortError, OSError, ValueError (payload too long)."""
+        if self._broken:
+            raise PortError("an earlier frame was cut short")
+        sequence = self._sequence
+        rest = memoryview(frames.encode(type, sequence, payload))
+        deadline = time.monotonic() + self._timeout_s
+        self._broken = True
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:
+                if not self._wait(deadline):
+                    raise PortError(f"the host took nothing for {self._timeout_s} s") from None
+        self._broken = False
+        self._sequence += 1
+        return sequence
+
+    def finish(self, timeout_s: float) -> bool:
+        """Waits for the host to acknowledge the last frame; False when it did not within ``timeout_s`` seconds."""
+        deadline = time.monotonic() + timeout_s
+        decoder = frames.Decoder()
+        while not self._broken:
+            try:
+                data = os.read(self._descriptor, _READ_SIZE)
+                if not data:
+                    return False
+                for frame in decoder.feed(data):
+                    if frames.acknowledged(frame) == self._sequence - 1:
+                        return True
+            except BlockingIOError:
+                if not self._wait(deadline):
+                    return False
+            except (OSError, ValueError, frames.FrameError):
+                return False
+        return False
+
+    def close(self) -> None:
+        self._ready.close()
+        os.close(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def _wait(self, deadline: float) -> bool:
+        """Whether something changed at the port before ``deadline``."""
+        left = deadline - time.monotonic()
+        return left > 0 and bool(self._ready.poll(left))

@@ -1,0 +1,264 @@
+"""Runs a guest in QEMU and says, in one typed result, how it ended. It never waits without a bound.
+
+Two channels, each one end of a socket pair that QEMU inherits, so nothing has a name in the file system: the serial
+console (the kernel's words, kept as evidence) and a virtio-serial port (frames, the protocol of ``frames``). A
+``virtserialport`` holds the guest back when the host is slow, where a ``virtconsole`` drops bytes.
+
+One loop waits for all of it: both channels, QEMU's standard error, its pidfd, one deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from scxlife.platform.vm import frames
+from scxlife.platform.vm.console import Console
+from scxlife.platform.vm.guest import (
+    MIB,
+    Completed,
+    CutOff,
+    GuestResult,
+    GuestSpec,
+    NotStarted,
+    OutOfMemory,
+    Panicked,
+    Record,
+    TimedOut,
+    Truncated,
+)
+from scxlife.platform.vm.port import PORT_NAME
+
+OnFrame = Callable[[frames.Frame], None]
+OnConsoleLine = Callable[[str], None]
+
+_CHUNK = 1 << 16
+_STDERR_TAIL = 4096
+#: Seconds that a guest has to reboot after its EXIT frame was acknowledged.
+_REBOOT_S = 10.0
+#: Seconds for QEMU to end after SIGTERM, and then after SIGKILL.
+_TERM_S = 2.0
+_KILL_S = 5.0
+
+
+def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
+    """QEMU's command line. The descriptors are connected stream sockets that it inherits."""
+    kernel_line = ["console=ttyS0", "quiet", "panic=-1", "oops=panic"]
+    if spec.accel.name == "tcg":
+        # On a busy host the emulated timer is late, and the kernel's check of it ends in a panic.
+        kernel_line.append("no_timer_check")
+    return [
+        *(str(spec.qemu), "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
+        *("-M", "pc", *spec.accel.arguments),
+        *("-smp", str(spec.cpus), "-m", f"{-(-spec.memory // MIB)}M"),
+        *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
+        *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
+        *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
+        *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
+        *("-append", " ".join([*kernel_line, *spec.append])),
+    ]
+
+
+def run_guest(spec: GuestSpec, *, on_frame: OnFrame, on_console_line: OnConsoleLine | None = None) -> GuestResult:
+    """Runs the guest to its end. ``on_frame`` gets each sound frame at once, in order, EXIT included.
+
+    Whatever ends this call ends QEMU too: its result, an exception of a callback, Ctrl-C, the death of this process.
+    The call takes at most ``spec.timeout`` seconds and the few that stopping QEMU may need.
+    """
+    with ExitStack() as stack:
+        console_here, console_there = _pair(stack)
+        port_here, port_there = _pair(stack)
+        started = time.monotonic()
+        try:
+            # setpriv(1) becomes QEMU: same process, but the kernel kills it when this one dies without a word.
+            qemu = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *command(spec, console_there.fileno(), port_there.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=(console_there.fileno(), port_there.fileno()),
+                process_group=0,
+                bufsize=0,
+            )
+        except OSError as error:
+            return NotStarted(f"can't start QEMU: {error}", Record((), None, 0.0, None))
+        console_there.close()
+        port_there.close()
+        with _ended(qemu) as pidfd:
+            assert qemu.stderr is not None
+            stderr = stack.enter_context(qemu.stderr)
+            watch = _Watch(console_here, port_here, stderr.fileno(), started, on_frame, on_console_line)
+            watch.until_end(pidfd, started + spec.timeout)
+            _stop(qemu, pidfd)
+            watch.drain()
+            return watch.result(qemu.returncode, spec.timeout)
+
+
+class _Watch:
+    """What has been seen of one run."""
+
+    def __init__(
+        self,
+        console: socket.socket,
+        port: socket.socket,
+        stderr: int,
+        started: float,
+        on_frame: OnFrame,
+        on_console_line: OnConsoleLine | None,
+    ) -> None:
+        self._port = port
+        self._started = started
+        self._on_frame = on_frame
+        self._on_console_line = on_console_line
+        self._console = Console()
+        self._decoder = frames.Decoder()
+        self._damage: frames.FrameError | None = None
+        self._exit: frames.Frame | None = None
+        self._first_frame_s: float | None = None
+        self._stderr = b""
+        self._timed_out = False
+        self._readers: dict[int, Callable[[bytes], None]] = {
+            console.fileno(): self._read_console,
+            port.fileno(): self._read_port,
+            stderr: self._read_stderr,
+        }
+        for descriptor in self._readers:
+            os.set_blocking(descriptor, False)
+
+    def until_end(self, pidfd: int, deadline: float) -> None:
+        """Returns when QEMU ended, the frames are damaged, or the time is up."""
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        for descriptor in self._readers:
+            poller.register(descriptor, select.POLLIN)
+        while self._damage is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._timed_out = True
+                return
+            # poll(2) counts milliseconds; rounded up, or it would spin for the last of them.
+            for descriptor, _ in poller.poll(left * 1000 + 1):
+                if descriptor == pidfd:
+                    return
+                finished = self._exit is not None
+                if not self._read(descriptor):
+                    poller.unregister(descriptor)
+                if self._exit is not None and not finished:
+                    deadline = min(deadline, time.monotonic() + _REBOOT_S)
+
+    def drain(self) -> None:
+        """Reads what is left in the channels of a QEMU that is gone."""
+        for descriptor in self._readers:
+            while self._read(descriptor):
+                pass
+        self._tell(self._console.finish())
+
+    def result(self, status: int | None, timeout_s: float) -> GuestResult:
+        record = Record(self._console.tail, self._first_frame_s, time.monotonic() - self._started, status)
+        said = self._stderr.decode("utf-8", "replace").strip()
+        panic, no_memory = self._console.panic, self._console.no_memory
+        if self._exit is not None:
+            return Completed(self._exit, record)
+        if no_memory is not None:
+            return OutOfMemory(no_memory, record)
+        if panic is not None:
+            return Panicked(panic.message, panic.init_status, record)
+        if self._timed_out:
+            return TimedOut(timeout_s, record)
+        if self._damage is not None:
+            return Truncated(str(self._damage), record)
+        if (ending := self._decoder.finish()).truncated:
+            return Truncated(f"the last {ending.leftover} bytes are no whole frame", record)
+        if status is not None and status > 0 and self._first_frame_s is None and not self._console.spoke:
+            return NotStarted(said or f"QEMU ended with status {status}", record)
+        return CutOff(said, record)
+
+    def _read(self, descriptor: int) -> bool:
+        """Handles one chunk. False when there is none now, or never again."""
+        try:
+            data = os.read(descriptor, _CHUNK)
+        except (BlockingIOError, ConnectionResetError):
+            return False
+        if data:
+            self._readers[descriptor](data)
+        return bool(data)
+
+    def _read_console(self, data: bytes) -> None:
+        self._tell(self._console.feed(data))
+
+    def _read_stderr(self, data: bytes) -> None:
+        self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
+
+    def _read_port(self, data: bytes) -> None:
+        if self._damage is not None:
+            return
+        try:
+            found = self._decoder.feed(data)
+        except frames.FrameError as error:
+            self._damage = error
+            found = error.frames
+        for frame in found:
+            if self._first_frame_s is None:
+                self._first_frame_s = time.monotonic() - self._started
+            self._on_frame(frame)
+            if frame.type == frames.EXIT and self._exit is None:
+                self._exit = frame
+                self._acknowledge(frame)
+
+    def _acknowledge(self, frame: frames.Frame) -> None:
+        try:
+            self._port.send(frames.encode_ack(0, frame.sequence))
+        except OSError:
+            # QEMU is gone, and the guest with it: nobody waits for the acknowledgement.
+            return
+
+    def _tell(self, lines: list[str]) -> None:
+        if self._on_console_line is not None:
+            for line in lines:
+                self._on_console_line(line)
+
+
+def _pair(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
+    here, there = socket.socketpair()
+    stack.enter_context(here)
+    stack.enter_context(there)
+    return here, there
+
+
+@contextmanager
+def _ended(qemu: subprocess.Popen[bytes]) -> Iterator[int]:
+    """QEMU's pidfd; when the block is left, in whatever way, QEMU is stopped."""
+    try:
+        pidfd = os.pidfd_open(qemu.pid)
+    except OSError:
+        qemu.kill()
+        raise
+    try:
+        yield pidfd
+    finally:
+        try:
+            _stop(qemu, pidfd)
+        finally:
+            os.close(pidfd)
+
+
+def _stop(qemu: subprocess.Popen[bytes], pidfd: int) -> None:
+    """Ends QEMU and reaps it, within a bound. One that outlives SIGKILL (in the kernel, for good) is left behind."""
+    if qemu.returncode is not None:
+        return
+    ending = select.poll()
+    ending.register(pidfd, select.POLLIN)
+    for number, patience_s in ((signal.SIGTERM, _TERM_S), (signal.SIGKILL, _KILL_S)):
+        if ending.poll(0):
+            break
+        signal.pidfd_send_signal(pidfd, number)
+        if ending.poll(patience_s * 1000):
+            break
+    if ending.poll(0):
+        qemu.wait()
