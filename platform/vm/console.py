@@ -41,6 +41,7 @@ class Console:
     def __init__(self) -> None:
         self._rest = b""
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._until_panic: tuple[str, ...] = ()
         self.spoke = False
         self.panic: Panic | None = None
         #: The first line that tells of too little memory.
@@ -62,7 +63,8 @@ class Console:
 
     @property
     def tail(self) -> tuple[str, ...]:
-        return tuple(self._tail)
+        """The last TAIL_LINES lines, and as many that led to a panic: its call trace must not push out its cause."""
+        return (*self._until_panic, *self._tail)
 
     def _line(self, raw: bytes) -> str:
         line = raw.rstrip(b"\r").decode("utf-8", "backslashreplace")
@@ -72,6 +74,8 @@ class Console:
         if self.panic is None and (found := _PANIC.search(line)):
             died = _INIT_DIED.search(line)
             self.panic = Panic(found[1], int(died[1], 16) if died else None)
+            self._until_panic = tuple(self._tail)
+            self._tail.clear()
         return line
 
 

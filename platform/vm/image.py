@@ -128,7 +128,7 @@ def build_base(
             tree.deferred_file(path, partial(module.code, library), 0o644)
     if busybox is not None:
         placed += closure(busybox, _BUSYBOX)
-        for applet in _applets(busybox):
+        for applet in applets(busybox):
             tree.symlink(f"/bin/{applet}", "busybox")
     for each in placed:
         status = each.host.stat()
@@ -181,7 +181,7 @@ def _init(entry: str) -> str:
     )
 
 
-def _applets(busybox: Path) -> Iterable[str]:
+def applets(busybox: Path) -> Iterable[str]:
     try:
         listed = subprocess.run(
             [busybox, "--list"], capture_output=True, text=True, timeout=_BUSYBOX_TIMEOUT_S, check=True

@@ -175,8 +175,8 @@ class _Watch:
             return Truncated(str(self._damage), record)
         if (ending := self._decoder.finish()).truncated:
             return Truncated(f"the last {ending.leftover} bytes are no whole frame", record)
-        if status is not None and status > 0 and self._first_frame_s is None and not self._console.spoke:
-            return NotStarted(said or f"QEMU ended with status {status}", record)
+        if status is not None and status >= 0 and self._first_frame_s is None and not self._console.spoke:
+            return NotStarted(said or f"the guest said nothing, and QEMU ended with status {status}", record)
         return CutOff(said, record)
 
     def _read(self, descriptor: int) -> bool:

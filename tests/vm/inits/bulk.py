@@ -3,7 +3,7 @@
 import json
 from binascii import crc32
 
-from base import open_port, reboot
+from inits.base import open_port, reboot
 from scxlife.platform.vm import frames
 
 TOTAL = 20_000_000

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from base import open_port, reboot
+from inits.base import open_port, reboot
 from scxlife.platform.vm import frames
 
 

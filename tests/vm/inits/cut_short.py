@@ -2,7 +2,7 @@
 
 import os
 
-from base import open_port, reboot
+from inits.base import open_port, reboot
 from scxlife.platform.vm import frames
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from base import open_port
+from inits.base import open_port
 from scxlife.platform.vm import frames
 
 

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from base import open_port
+from inits.base import open_port
 from scxlife.platform.vm import frames
 
 

@@ -1,6 +1,6 @@
 """Takes all memory that there is, and touches it."""
 
-from base import open_port
+from inits.base import open_port
 from scxlife.platform.vm import frames
 
 

@@ -1,0 +1,206 @@
+"""`scxlife vm run`: one scheduler in a guest whose PID 1 is our init."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from scxlife import __version__
+from scxlife.fsm.frozen import freeze
+from scxlife.lifecycle.commands.problems import telling
+from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
+from scxlife.lifecycle.options import add_settings, chosen, duration, shipped
+from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
+from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, USAGE
+from scxlife.lifecycle.report import print_json, say_outcome
+from scxlife.lifecycle.timeline import Timeline
+from scxlife.platform.vm import accel, image, kernels, schedulers
+from scxlife.platform.vm.cache import ArtifactError
+from scxlife.platform.vm.elf import ElfError
+from scxlife.platform.vm.guest import GuestSpec
+
+SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
+ENTRY = "scxlife.lifecycle.init"
+LAZY = ("ctypes", "shlex", "traceback", "scxlife.platform.sources.assume_ready")
+LAZY += ("scxlife.platform.sources.kernel_log", "scxlife.platform.sources.signals")
+
+EPILOG_RUN = """examples:
+  scxlife vm run --scheduler scx_simple -- sleep 3
+  scxlife vm run --scheduler ./scx_mine --sched-args "-s 20000" --cpus 4 -- sh -c 'stress & sleep 5'
+  scxlife vm run --scheduler scx_simple --for 2s --json
+
+A NAME is looked up among what `scxlife schedulers build` made; the kernel is the newest of `scxlife kernel list`
+unless --kernel names one. The payload finds busybox's tools in the guest; its own program is taken along.
+
+exit codes: as `scxlife run --help` tells, and
+  1    the payload failed (its status is in the JSON)
+  15   the guest itself failed: panic, hang, out of memory, cut off"""
+
+
+def size(text: str) -> int:
+    """An argparse type: bytes, from a number with K, M or G."""
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    number, unit = (text[:-1], text[-1:].upper()) if text[-1:].upper() in units else (text, "M")
+    if not number.isdigit() or not 0 < int(number) * units[unit] < 1 << 50:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size: write a number with K, M or G, such as 512M")
+    return int(number) * units[unit]
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 255:
+        raise argparse.ArgumentTypeError(f"{text!r}: a number of CPUs from 1 to 255 is wanted")
+    return int(text)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    sub = actions.add_parser(
+        "run", help=SUMMARY, epilog=EPILOG_RUN, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    sub.usage = "scxlife vm run [options] [-- PAYLOAD …]"
+    sub.add_argument("--scheduler", default="scx_simple", metavar="NAME|PATH", help="default: %(default)s")
+    sub.add_argument("--sched-args", default="", metavar='"…"', help="its arguments, split as a shell would")
+    sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
+    sub.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: KVM if it works")
+    sub.add_argument("--cpus", type=positive, default=2, metavar="N", help="default: %(default)s")
+    sub.add_argument("--memory", type=size, default=512 << 20, metavar="SIZE", help="default: 512M")
+    sub.add_argument("--timeout", type=duration, default=120.0, metavar="S", help="for the whole guest; default: 120s")
+    sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
+    sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
+    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's whole log")
+    sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
+    sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
+    add_settings(sub, shipped())
+    sub.add_argument("payload", nargs="*", help=argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    return telling(lambda: _run(args))
+
+
+def _scheduler(name: str) -> Path:
+    path = Path(name)
+    if "/" not in name:
+        return schedulers.find(name)
+    if not path.is_file():
+        raise ArtifactError(f"no scheduler at {name}", "give the path of a program, or a NAME that was built")
+    return path
+
+
+def _kernel(name: str | None) -> Path:
+    if name is not None and "/" in name:
+        if not Path(name).is_file():
+            raise ArtifactError(f"no kernel at {name}", "run: scxlife kernel fetch")
+        return Path(name)
+    return kernels.find(name).vmlinuz
+
+
+def _initrd(args: argparse.Namespace, target: Path) -> None:
+    found = shutil.which("busybox")
+    busybox = None if found is None else Path(found)
+    programs = []
+    if args.payload and "/" not in args.payload[0]:
+        if busybox is None or args.payload[0] not in image.applets(busybox):
+            program = shutil.which(args.payload[0])
+            if program is None:
+                raise ArtifactError(f"no payload program {args.payload[0]!r}", "give its path")
+            args.payload[0] = program
+            programs.append(Path(program))
+    elif args.payload and Path(args.payload[0]).is_file():
+        programs.append(Path(args.payload[0]))
+    files = []
+    for name in args.add:
+        if not Path(name).is_file():
+            raise ArtifactError(f"no file {name} to take along", "give the path of a file of this host")
+        files.append((Path(name), str(Path(name).absolute())))
+    config = {"payload": args.payload, "setup": args.setup}
+    definition = chosen(args, shipped())
+    try:
+        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox)
+        additions = image.Run(
+            config=json.dumps(config).encode(),
+            definition=freeze(definition),
+            scheduler=_scheduler(args.scheduler),
+            scheduler_args=args.sched_args,
+            programs=tuple(programs),
+            files=tuple(files),
+        )
+        image.build_run(base, additions, target)
+    except (image.ImageError, ElfError) as error:
+        raise ArtifactError(f"the guest's image can't be built: {error}", "see scxlife vm run --help") from error
+
+
+def _run(args: argparse.Namespace) -> int:
+    qemu = shutil.which("qemu-system-x86_64")
+    if qemu is None:
+        raise ArtifactError("qemu-system-x86_64 is not installed", "run: apt-get install qemu-system-x86")
+    out = sys.stderr if args.json else sys.stdout
+
+    def write(line: str) -> None:
+        print(line, file=out, flush=True)
+
+    timeline = Timeline(write)
+    with ExitStack() as stack:
+        readers = [timeline]
+        if args.tape is not None:
+            try:
+                tape = stack.enter_context(Path(args.tape).open("w", buffering=1, encoding="utf-8"))
+            except OSError as error:
+                print(f"scxlife: error: --tape {args.tape}: {error.strerror}", file=sys.stderr)
+                return USAGE
+            readers.append(lambda line: tape.write(line + "\n"))  # type: ignore[arg-type]
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-")))
+        _initrd(args, folder / "initrd")
+        chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
+        spec = GuestSpec(
+            kernel=_kernel(args.kernel),
+            initrd=folder / "initrd",
+            accel=chosen_accel,
+            qemu=Path(qemu),
+            cpus=args.cpus,
+            memory=args.memory,
+            timeout=args.timeout,
+        )
+        write(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
+        attempt = run_in_guest(spec, lambda line: [reader(line) for reader in readers] and None)
+    return _report(args, attempt, write)
+
+
+def _report(args: argparse.Namespace, attempt: Attempt, write: object) -> int:
+    assert callable(write)
+    if args.log is not None:
+        Path(args.log).write_bytes(attempt.log)
+    if attempt.payload_output:
+        write("")
+        write("payload's output:")
+        for line in attempt.payload_output.decode("utf-8", "replace").splitlines():
+            write(f"  {line}")
+    if attempt.outcome is None:
+        write("")
+        write(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}")
+        write("the console's last lines:")
+        for line in attempt.console_tail[-20:]:
+            write(f"  {line}")
+        if args.json:
+            facts = {
+                "outcome": GUEST_FAILED,
+                "reason": attempt.reason,
+                "guest": attempt.failure,
+                "console_tail": list(attempt.console_tail),
+                "log_tail": attempt.log[-16384:].decode("utf-8", "replace"),
+                "version": __version__,
+            }
+            print(json.dumps(facts, ensure_ascii=False), flush=True)
+        return GUEST_FAILED_STATUS
+    outcome = attempt.outcome
+    say_outcome(outcome, write)
+    if args.json:
+        definition = shipped()
+        print_json(outcome, f"{definition.name} {definition.version}", kernel=attempt.kernel)
+    payload_failed = bool(args.payload) and (outcome.payload or {}).get("exit") != {"code": 0}
+    return PAYLOAD_FAILED if outcome.status == 0 and payload_failed else outcome.status

@@ -1,0 +1,5 @@
+"""Fails before it has said anything to the host."""
+
+
+def main() -> None:
+    print(1 // 0)
