@@ -35,7 +35,7 @@ class Timeline:
 
     @staticmethod
     def _cause(record: dict[str, Any]) -> str:
-        cause = str(record["cause"])
+        cause = str(record["data"].get("line") or record["cause"])
         status = record["data"].get("exit")
         if status:
             cause += f": {'signal' if 'signal' in status else 'code'} {next(iter(status.values()))}"

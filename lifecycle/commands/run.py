@@ -7,18 +7,18 @@ import os
 import secrets
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
 from scxlife.fsm.tape import Tape
+from scxlife.lifecycle.options import add_settings, chosen, shipped
+from scxlife.lifecycle.outcomes import USAGE
+from scxlife.lifecycle.plan import Plan, scheduler_environment
+from scxlife.lifecycle.report import print_json, say_outcome
+from scxlife.lifecycle.supervision import Supervision
+from scxlife.lifecycle.timeline import Timeline
 from scxlife.platform.linux import LinuxKernel
-
-from ..options import add_settings, chosen, shipped
-from ..outcomes import USAGE
-from ..plan import Plan, scheduler_environment
-from ..report import print_json, say_outcome
-from ..supervision import Supervision
-from ..timeline import Timeline
 
 SUMMARY = "supervise a scheduler, or any daemon, on this host"
 DESCRIPTION = """Starts COMMAND, proves that it is ready, watches it, stops it and reaps it.
@@ -91,8 +91,11 @@ def run(parsed: argparse.Namespace) -> int:
         ready_file=os.path.abspath(ready_file) if ready_file else None,  # noqa: PTH100
     )
     out = sys.stderr if parsed.json else sys.stdout
-    write = lambda line: print(line, file=out, flush=True)  # noqa: E731
-    readers = [Timeline(write)]
+
+    def write(line: str) -> None:
+        print(line, file=out, flush=True)
+
+    readers: list[Callable[[str], object]] = [Timeline(write)]
     kernel = LinuxKernel()
     with ExitStack() as stack:
         if parsed.tape is not None:
@@ -101,7 +104,7 @@ def run(parsed: argparse.Namespace) -> int:
             except OSError as error:
                 print(f"scxlife: error: --tape {parsed.tape}: {error.strerror}", file=sys.stderr)
                 return USAGE
-            readers.append(lambda line: tape.write(line + "\n"))  # type: ignore[arg-type]
+            readers.append(lambda line: tape.write(line + "\n"))
         outcome = Supervision(kernel, definition, plan, observer=Tape(definition, kernel.monotonic, *readers)).run()
     say_outcome(outcome, write)
     if parsed.json:

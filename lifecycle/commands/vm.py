@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,8 +27,15 @@ from scxlife.platform.vm.guest import GuestSpec
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 ENTRY = "scxlife.lifecycle.init"
-LAZY = ("ctypes", "shlex", "traceback", "scxlife.platform.sources.assume_ready")
-LAZY += ("scxlife.platform.sources.kernel_log", "scxlife.platform.sources.signals")
+# What init imports only when it comes to it.
+LAZY = (
+    "shlex",
+    "traceback",
+    "scxlife.platform.linux.libc",
+    "scxlife.platform.sources.assume_ready",
+    "scxlife.platform.sources.kernel_log",
+    "scxlife.platform.sources.signals",
+)
 
 EPILOG_RUN = """examples:
   scxlife vm run --scheduler scx_simple -- sleep 3
@@ -146,14 +154,14 @@ def _run(args: argparse.Namespace) -> int:
 
     timeline = Timeline(write)
     with ExitStack() as stack:
-        readers = [timeline]
+        readers: list[Callable[[str], object]] = [timeline]
         if args.tape is not None:
             try:
                 tape = stack.enter_context(Path(args.tape).open("w", buffering=1, encoding="utf-8"))
             except OSError as error:
                 print(f"scxlife: error: --tape {args.tape}: {error.strerror}", file=sys.stderr)
                 return USAGE
-            readers.append(lambda line: tape.write(line + "\n"))  # type: ignore[arg-type]
+            readers.append(lambda line: tape.write(line + "\n"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-")))
         _initrd(args, folder / "initrd")
         chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
@@ -167,12 +175,16 @@ def _run(args: argparse.Namespace) -> int:
             timeout=args.timeout,
         )
         write(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
-        attempt = run_in_guest(spec, lambda line: [reader(line) for reader in readers] and None)
+
+        def on_tape(line: str) -> None:
+            for reader in readers:
+                reader(line)
+
+        attempt = run_in_guest(spec, on_tape)
     return _report(args, attempt, write)
 
 
-def _report(args: argparse.Namespace, attempt: Attempt, write: object) -> int:
-    assert callable(write)
+def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], object]) -> int:
     if args.log is not None:
         Path(args.log).write_bytes(attempt.log)
     if attempt.payload_output:

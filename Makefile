@@ -1,0 +1,56 @@
+# `make run`: a real scheduler on a real kernel, from nothing. `make test`: everything. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := qemu-system-x86 busybox-static clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
+            libcap-dev pkg-config xz-utils
+RUN ?= --scheduler scx_simple -- sleep 3
+
+.PHONY: help run test lint bench packages setup kernel clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run     boot a guest and take scx_simple through its whole life (RUN='…' for other arguments)"
+	@echo "make test    all tests, the real-kernel ones included"
+	@echo "make lint    ruff and mypy --strict"
+	@echo "make bench   boot cost beside a busybox init"
+	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
+
+# A stamp that is older than pyproject.toml installs again; a broken environment is made anew.
+$(VENV)/.ready: pyproject.toml
+	@echo "scxlife: making the Python environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "scxlife: python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# Only what is missing is installed, so that a second run asks neither apt nor the network.
+packages:
+	@missing=""; for p in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "scxlife: installing$$missing"; \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+	    >.packages.log 2>&1 || { tail -n 20 .packages.log >&2; \
+	    echo "scxlife: apt-get failed: are you root, and is a Debian mirror set up?" >&2; exit 1; }; fi
+
+setup: packages $(VENV)/.ready
+
+kernel: setup
+	@$(BIN)/scxlife kernel fetch
+	@$(BIN)/scxlife schedulers build
+
+run: kernel
+	@$(BIN)/scxlife vm run $(RUN)
+
+test: kernel lint
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: kernel
+	$(BIN)/python tests/bench/boot.py
+
+clean:
+	rm -rf $(VENV) .packages.log
