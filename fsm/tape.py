@@ -21,7 +21,7 @@ Record = Mapping[str, Any]
 class Tape:
     """Numbers records and hands each, as a mapping and as a line of JSON, to whoever reads along."""
 
-    def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], None]) -> None:
+    def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], object]) -> None:
         self._readers = readers
         self._seq = 0
         self(

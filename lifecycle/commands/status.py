@@ -29,7 +29,7 @@ def run(parsed: argparse.Namespace) -> int:
     if parsed.json:
         facts = {
             **attrs.asdict(now),
-            "owners": [holder.as_data() for holder in holders.found],
+            "owners": [{"pid": holder.pid, "command": holder.command} for holder in holders.found],
             "owners_complete": holders.complete,
         }
         print(json.dumps(facts))
