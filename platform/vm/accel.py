@@ -64,7 +64,7 @@ _ROM_SIZE = 0x10000
 _RESET_VECTOR = 0xFFF0
 _JUMP_TO_START = b"\xe9\x0d\x00"  # jmp 0, from the reset vector
 #: isa-debug-exit makes QEMU exit with twice the byte that it was told, plus one. The byte is 0xEF - 0xDF.
-_PROVEN = 2 * 0x10 + 1
+PROVEN = 2 * 0x10 + 1
 
 
 class AccelUnavailable(ArtifactError):
@@ -126,16 +126,21 @@ def _device_fault(kvm: Path) -> str:
     return ""
 
 
-def _probe(qemu: Path) -> str:
-    """Runs the firmware on KVM. An empty string when it arrived, else what happened instead."""
+def firmware() -> bytes:
+    """The probe: a ROM that goes from reset to 64-bit mode, and then has isa-debug-exit (port 0xF4) say PROVEN."""
     rom = bytearray(b"\xf4" * _ROM_SIZE)  # hlt
     rom[: len(_CODE)] = _CODE
     rom[_RESET_VECTOR : _RESET_VECTOR + len(_JUMP_TO_START)] = _JUMP_TO_START
+    return bytes(rom)
+
+
+def _probe(qemu: Path) -> str:
+    """Runs the firmware on KVM. An empty string when it arrived, else what happened instead."""
     with tempfile.TemporaryDirectory(prefix="scxlife-probe-") as directory:
-        firmware = Path(directory) / "rom"
-        firmware.write_bytes(rom)
+        rom = Path(directory) / "rom"
+        rom.write_bytes(firmware())
         argv = [str(qemu), "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"]
-        argv += ["-M", "pc", *Accel("kvm", "").arguments, "-m", "16M", "-bios", str(firmware)]
+        argv += ["-M", "pc", *Accel("kvm", "").arguments, "-m", "16M", "-bios", str(rom)]
         argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
         try:
             # In the directory that goes away: a QEMU that aborts may leave a core file.
@@ -149,7 +154,7 @@ def _probe(qemu: Path) -> str:
         except subprocess.TimeoutExpired as error:
             said = _first_line(error.stderr or b"")
             return f"a probe of {_PROBE_TIMEOUT_S:g} s did not come back" + (f": {said}" if said else "")
-    if done.returncode == _PROVEN:
+    if done.returncode == PROVEN:
         return ""
     return _first_line(done.stderr) or f"a probe ended with status {done.returncode}"
 

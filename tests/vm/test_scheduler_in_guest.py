@@ -1,0 +1,113 @@
+"""Real schedulers on a real kernel, as a user starts them. Each test boots a guest and asserts the JSON outcome."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scxlife.platform.vm import schedulers
+
+pytestmark = pytest.mark.guest
+
+SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
+LIMIT = 200
+# Wait in the guest for a fact of the kernel, from a shell; bounded by the guest's own --timeout.
+ENABLED = 'until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do :; done'
+
+
+def vm(*words: str) -> tuple[int, dict[str, Any], str]:
+    done = subprocess.run(
+        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", *words], capture_output=True, text=True, timeout=LIMIT
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+
+
+def test_scx_simple_goes_through_its_whole_life_while_a_payload_runs() -> None:
+    code, outcome, timeline = vm("--scheduler", "scx_simple", "--", "sh", "-c", "echo in the guest; sleep 1")
+    assert (code, outcome["outcome"], outcome["exit"]) == (0, "stopped", {"code": 0})
+    assert outcome["payload"] == {"exit": {"code": 0}}
+    assert outcome["enable_seq"] == outcome["kernel"]["enable_seq"] == 1
+    assert outcome["owner"]["command"] == "scheduler"
+    assert outcome["instance"]
+    assert outcome["kernel"]["state"] == "disabled"
+    assert outcome["kernel_reason"] == "unregistered from user space"
+    assert 'BPF scheduler "simple" enabled' in timeline
+    assert "uevent add@/kernel/sched_ext/root SCXOPS=simple" in timeline
+    assert 'BPF scheduler "simple" disabled (unregistered from user space)' in timeline
+    assert "in the guest" in timeline
+
+
+def test_the_payloads_own_failure_is_1_and_its_status_is_told() -> None:
+    code, outcome, _ = vm("--", "sh", "-c", "exit 5")
+    assert (code, outcome["outcome"], outcome["payload"]) == (1, "stopped", {"exit": {"code": 5}})
+
+
+def test_bad_arguments_are_startup_died_with_the_usage_in_the_tail() -> None:
+    code, outcome, _ = vm("--sched-args", "--no-such-option")
+    assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
+    assert "Usage" in outcome["log_tail"]
+    assert outcome["kernel"]["enable_seq"] == 0
+
+
+def test_a_verifier_reject_is_startup_died_with_the_verifiers_words() -> None:
+    code, outcome, _ = vm("--scheduler", "scx_qmap", "--liveness", "20s")
+    assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
+    assert "processed" in outcome["log_tail"] or "libbpf" in outcome["log_tail"]
+
+
+def test_a_second_scheduler_is_not_attached_and_the_first_is_untouched() -> None:
+    first = str(schedulers.find("scx_cpu0"))
+    code, outcome, _ = vm("--add", first, "--setup", f"{first} >/dev/null 2>&1 & {ENABLED}")
+    assert (code, outcome["outcome"]) == (11, "not-attached")
+    assert "another scheduler" in outcome["reason"] or "died" in outcome["reason"]
+    assert outcome["owner"]["command"] == "scx_cpu0"
+    assert (outcome["kernel"]["state"], outcome["kernel"]["ops"]) == ("enabled", "cpu0")
+    assert outcome["kernel"]["enable_seq"] == 1
+
+
+def test_sysrq_s_during_the_run_is_ejected_with_the_kernels_reason() -> None:
+    code, outcome, _ = vm("--", "sh", "-c", "echo S > /proc/sysrq-trigger; sleep 60")
+    assert (code, outcome["outcome"]) == (12, "ejected")
+    assert outcome["kernel_reason"] == "disabled by sysrq-S"
+    assert outcome["kernel"]["state"] == "disabled"
+
+
+def test_sigkill_from_outside_is_exited_with_the_signal() -> None:
+    code, outcome, _ = vm("--", "sh", "-c", "kill -9 $(pidof scheduler); sleep 60")
+    assert (code, outcome["outcome"], outcome["exit"]) == (13, "exited", {"signal": 9})
+    assert outcome["kernel"]["state"] == "disabled"
+
+
+def test_what_lives_and_never_attaches_times_out_and_is_gone() -> None:
+    words = ("--liveness", "200ms", "--attach-timeout", "1s", "--sched-args", "1000")
+    code, outcome, _ = vm("--scheduler", "/usr/bin/sleep", *words)
+    assert (code, outcome["outcome"], outcome["reason"]) == (11, "not-attached", "not ready in time")
+    assert outcome["exit"] == {"signal": 9}
+    assert outcome["kernel"]["enable_seq"] == 0
+
+
+def test_a_guest_that_panics_is_no_verdict_about_the_scheduler() -> None:
+    code, outcome, _ = vm("--", "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 60")
+    assert (code, outcome["outcome"], outcome["guest"]) == (15, "guest-failed", "panicked")
+    assert any("Kernel panic" in line for line in outcome["console_tail"])
+
+
+def test_a_guest_that_is_out_of_time_is_no_verdict_either() -> None:
+    code, outcome, _ = vm("--timeout", "8s", "--", "sleep", "600")
+    assert (code, outcome["outcome"], outcome["guest"]) == (15, "guest-failed", "timed-out")
+
+
+def test_an_unknown_scheduler_is_one_line_with_a_suggestion(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*SCXLIFE, "vm", "run", "--scheduler", "scx_simpel"], capture_output=True, text=True, timeout=LIMIT
+    )
+    assert done.returncode != 0
+    assert "scx_simple" in done.stderr
+    assert "Traceback" not in done.stderr
