@@ -53,9 +53,25 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+# Options whose value may begin with a dash, which argparse takes for an option unless the two are one word.
+DASHED_VALUES = ("--sched-args", "--setup")
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`--sched-args -v` as `--sched-args=-v`, up to a `--`."""
+    joined: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            return [*joined, word, *rest]
+        value = next(rest, None) if word in DASHED_VALUES else None
+        joined.append(word if value is None else f"{word}={value}")
+    return joined
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. argparse's own errors exit with 2."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _joined(list(sys.argv[1:] if arguments is None else arguments))
     command = next((word for word in words if not word.startswith("-")), None)
     parsed = _parser(command if command in COMMANDS else None).parse_args(words)
     try:

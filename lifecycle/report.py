@@ -12,7 +12,7 @@ from scxlife import __version__
 from .outcomes import Outcome, as_json, describe_exit
 
 
-def say_outcome(outcome: Outcome, write: Callable[[str], object]) -> None:
+def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: str | None = None) -> None:
     """A few lines that tell what came of it, and for a failure the last words of the process."""
     write("")
     write(f"outcome    {outcome.name}: {outcome.reason}")
@@ -25,8 +25,8 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object]) -> None:
         write(f"payload    {status}")
     if outcome.log_lost is not None:
         write(f"log        lost: {outcome.log_lost}")
-    elif outcome.log_path is not None:
-        write(f"log        {outcome.log_path}")
+    elif log_path is not None:
+        write(f"log        {log_path}")
     if outcome.status not in (0, 127) and outcome.log_tail:
         write("its last words:")
         for line in outcome.log_tail.splitlines()[-15:]:

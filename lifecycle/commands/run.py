@@ -106,7 +106,7 @@ def run(parsed: argparse.Namespace) -> int:
                 return USAGE
             readers.append(lambda line: tape.write(line + "\n"))
         outcome = Supervision(kernel, definition, plan, observer=Tape(definition, kernel.monotonic, *readers)).run()
-    say_outcome(outcome, write)
+    say_outcome(outcome, write, log_path=outcome.log_path)
     if parsed.json:
         print_json(outcome, f"{definition.name} {definition.version}")
     return outcome.status

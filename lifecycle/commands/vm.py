@@ -210,7 +210,7 @@ def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], o
             print(json.dumps(facts, ensure_ascii=False), flush=True)
         return GUEST_FAILED_STATUS
     outcome = attempt.outcome
-    say_outcome(outcome, write)
+    say_outcome(outcome, write, log_path=args.log)
     if args.json:
         definition = shipped()
         print_json(outcome, f"{definition.name} {definition.version}", kernel=attempt.kernel)

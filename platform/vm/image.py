@@ -141,7 +141,7 @@ def build_base(
 def build_run(base: Base, run: Run, target: Path) -> None:
     """Writes the initramfs of one run to ``target``: the base, then what ``run`` adds.
 
-    Raises ElfError, OSError, and ImageError when something would replace a file that PID 1 stands on.
+    Raises ElfError, OSError, and ImageError when two files want one place, one that PID 1 stands on above all.
     """
     tree = Tree()
     placed: list[Placed] = []
@@ -152,12 +152,13 @@ def build_run(base: Base, run: Run, target: Path) -> None:
         placed += closure(program, str(program.absolute()), provided=base.holds)
     for file, guest in run.files:
         placed += closure(file, guest, provided=base.holds)
+    holds = dict(base.holds)
     for each in placed:
-        held = base.holds.get(each.guest)
-        if held is None:
+        if each.guest not in holds:
+            holds[each.guest] = each.host
             tree.deferred_file(each.guest, each.host.read_bytes, stat.S_IMODE(each.host.stat().st_mode))
-        elif not held.samefile(each.host):
-            raise ImageError(f"{each.host} would replace {each.guest} of the guest, which is {held}")
+        elif not holds[each.guest].samefile(each.host):
+            raise ImageError(f"{each.host} would replace {each.guest} of the guest, which is {holds[each.guest]}")
     tree.file(CONFIG, run.config)
     tree.file(DEFINITION, run.definition)
     tree.file(SENTINEL, b"")

@@ -1,12 +1,12 @@
-"""The wire: whatever the stream is cut into gives the same frames, and whatever is damaged is never taken for a result."""
+"""The wire: however the stream is cut it gives the same frames, and what is damaged is never taken for a result."""
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -153,12 +153,10 @@ def test_the_port_gives_up_on_a_host_that_takes_nothing() -> None:
         port.close()
 
 
-def test_the_port_is_found_by_its_name(tmp_path: os.PathLike[str]) -> None:
+def test_the_port_is_found_by_its_name(tmp_path: Path) -> None:
     for device, name in (("vport0p1", "org.other"), ("vport1p2", "scxlife.0")):
-        directory = f"{os.fspath(tmp_path)}/{device}"
-        os.mkdir(directory)
-        with open(f"{directory}/name", "w") as file:
-            file.write(name + "\n")
-    assert find(ports=os.fspath(tmp_path)) == "/dev/vport1p2"
-    assert find("scxlife.9", os.fspath(tmp_path)) is None
+        (tmp_path / device).mkdir()
+        (tmp_path / device / "name").write_text(name + "\n")
+    assert find(ports=str(tmp_path)) == "/dev/vport1p2"
+    assert find("scxlife.9", str(tmp_path)) is None
     assert find(ports="/nonexistent") is None

@@ -1,0 +1,202 @@
+"""The runtime on transitions, held against the pure `decide` of the same definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scxlife.fsm.decide import decide
+from scxlife.fsm.definition import Definition
+from scxlife.fsm.events import Event
+from scxlife.fsm.frozen import freeze, thaw
+from scxlife.fsm.load import loads
+from scxlife.fsm.runtime import MachineError, Refused, Runtime
+from scxlife.lifecycle.options import shipped
+
+SCHEDULER = shipped()
+
+
+class Bench:
+    """A runtime with a clock that is set by hand, actions that are only written down, guards that are given."""
+
+    def __init__(self, definition: Definition, failing: str = "") -> None:
+        self.now = 0.0
+        self.records: list[dict[str, Any]] = []
+        self.guards: dict[str, bool] = dict.fromkeys(definition.guards, False)
+        self.done: list[str] = []
+
+        def action(name: str) -> Any:
+            def act(event: Event) -> None:
+                self.done.append(name)
+                if name == failing:
+                    raise OSError(5, "no luck")
+
+            return act
+
+        self.runtime = Runtime(
+            definition,
+            actions={name: action(name) for name in definition.actions},
+            guards={name: lambda event, name=name: self.guards[name] for name in definition.guards},
+            clock=lambda: self.now,
+            observer=lambda record: self.records.append(dict(record)),
+        )
+        self.runtime.start()
+
+    def dropped(self) -> list[str]:
+        return [record["event"] for record in self.records if record["kind"] == "drop"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(sorted(SCHEDULER.events)), st.fixed_dictionaries(
+            {name: st.booleans() for name in SCHEDULER.guards}
+        )),
+        max_size=30,
+    )
+)  # fmt: skip
+def test_the_live_machine_and_decide_agree_on_every_step(sequence: list[tuple[str, dict[str, bool]]]) -> None:
+    bench = Bench(SCHEDULER)
+    runtime = bench.runtime
+    runtime.handle(Event("start"))
+    for name, guards in sequence:
+        if runtime.ending is not None:
+            break
+        bench.guards = guards
+        before, heard = runtime.state, len(bench.records)
+        try:
+            runtime.handle(Event(name, {"exit": None}))
+        except MachineError:
+            assert decide(SCHEDULER, before, name, guards).kind in ("impossible", "reject")
+        for step in (record for record in bench.records[heard:] if record["kind"] == "step"):
+            decision = decide(SCHEDULER, step["state"], step["event"], guards)
+            expected = (decision.kind, decision.target, decision.actions, decision.verdict)
+            assert (step["cell"], step["to"], step["do"], step["verdict"]) == expected
+            before = step["to"]
+        assert runtime.state == before
+
+
+def test_a_frozen_definition_thaws_to_its_equal() -> None:
+    assert thaw(freeze(SCHEDULER)) == SCHEDULER
+
+
+LAMP = """\
+machine: lamp
+version: 1
+initial: dark
+settings: {burn: {value: 2s}, never: {value: null}}
+sources: {wall: switch}
+outcomes: {dead: {}, verdict: {}}
+actions: {glow: light, cool: less light, buzz: noise}
+events:
+  fault: {source: action}
+  press: {source: caller}
+  hit: {source: caller, rank: -1}
+  spark: {source: wall}
+  out: {timer: burn}
+  bored: {timer: never}
+states:
+  dark: {sources: wall, exit: buzz, no-deadline: it rests}
+  lit: {entry: glow, exit: cool, deadlines: [out, bored]}
+  shaken: {no-deadline: it recovers when pressed}
+  gone: {final: dead}
+rows:
+  - {in: dark, on: press, to: lit}
+  - {in: dark, on: spark, to: lit}
+  - {in: lit, on: press, to: dark, do: buzz}
+  - {in: lit, on: out, to: dark}
+  - {in: lit, on: bored, to: gone}
+  - {in: dark, on: hit, to: gone}
+  - {in: lit, on: fault, to: shaken}
+  - {in: shaken, on: press, to: dark}
+defer:
+  - {in: lit, on: hit, because: later}
+reject:
+  - {in: shaken, on: hit, because: enough}
+ignore:
+  - {in: [dark, shaken], on: fault, because: nothing acts}
+"""
+LAMP_DEFINITION = loads(LAMP)
+
+
+def test_actions_run_in_the_order_exit_row_entry() -> None:
+    bench = Bench(LAMP_DEFINITION)
+    bench.runtime.handle(Event("press"))
+    bench.runtime.handle(Event("press"))
+    assert bench.done == ["buzz", "glow", "cool", "buzz"]
+
+
+def test_a_deadline_fires_once_and_is_cancelled_by_leaving() -> None:
+    bench = Bench(LAMP_DEFINITION)
+    runtime = bench.runtime
+    runtime.handle(Event("press"))
+    assert runtime.next_deadline() == 2.0
+    bench.now = 1.0
+    runtime.handle(Event("press"))
+    assert runtime.next_deadline() is None
+    runtime.handle(Event("press"))
+    assert runtime.next_deadline() == 3.0
+    assert not runtime.expire(2.9)
+    assert runtime.expire(3.0)
+    runtime.deliver()
+    assert runtime.state == "dark"
+
+
+def test_a_deadline_that_waits_in_the_inbox_is_dropped_when_its_state_is_left_first() -> None:
+    """Death beats deadline even when both are already in the inbox."""
+    bench = Bench(LAMP_DEFINITION)
+    bench.runtime.handle(Event("press"))
+    bench.runtime.post(Event("press"))
+    bench.runtime.expire(2.0)
+    bench.runtime.deliver()
+    assert (bench.runtime.state, bench.dropped()) == ("dark", ["out"])
+
+
+def test_the_lower_rank_goes_first_whatever_came_first() -> None:
+    bench = Bench(LAMP_DEFINITION)
+    bench.runtime.post(Event("press"))
+    bench.runtime.post(Event("hit"))
+    bench.runtime.deliver()
+    assert bench.runtime.state == "gone"
+
+
+def test_a_deferred_event_comes_back_when_the_state_changes() -> None:
+    bench = Bench(LAMP_DEFINITION)
+    bench.runtime.handle(Event("press"))
+    bench.runtime.handle(Event("hit"))
+    assert bench.runtime.state == "lit"
+    bench.runtime.handle(Event("press"))
+    assert bench.runtime.ending is not None
+
+
+def test_an_event_whose_source_was_closed_meanwhile_is_dropped() -> None:
+    bench = Bench(LAMP_DEFINITION)
+    bench.runtime.post(Event("press"))
+    bench.runtime.post(Event("spark"))
+    bench.runtime.deliver()
+    assert (bench.runtime.state, bench.dropped()) == ("lit", ["spark"])
+
+
+def test_a_failing_action_is_a_fault_and_skips_the_rest() -> None:
+    bench = Bench(LAMP_DEFINITION, failing="glow")
+    bench.runtime.post(Event("press"))
+    bench.runtime.deliver()
+    assert bench.runtime.state == "shaken"
+    assert isinstance(bench.runtime.fault, OSError)
+    assert [r["result"] for r in bench.records if r["kind"] == "action"] == ["done", "failed", "done"]
+
+
+def test_a_rejected_event_raises_and_changes_nothing() -> None:
+    bench = Bench(LAMP_DEFINITION, failing="glow")
+    bench.runtime.handle(Event("press"))
+    with pytest.raises(Refused, match="enough"):
+        bench.runtime.handle(Event("hit"))
+    assert bench.runtime.state == "shaken"
+
+
+def test_a_name_without_a_callable_is_refused_before_it_runs() -> None:
+    with pytest.raises(KeyError, match="buzz"):
+        Runtime(LAMP_DEFINITION, actions={}, guards={}, clock=lambda: 0.0)
