@@ -51,7 +51,6 @@ def main() -> None:
     kernel = LinuxKernel()
     port: GuestPort | None = None
     try:
-        os.write(2, b"scxlife: init\n")
         for fstype, target in MOUNTS:
             kernel.mount(fstype, target, fstype, 0, "")
         kernel.reboot(RB_DISABLE_CAD)

@@ -35,8 +35,11 @@ SENTINEL = "/.scxlife_complete"
 #: What PID 1 says on the console in that case, before it gives up.
 INCOMPLETE = "scxlife: the initramfs is incomplete"
 
+#: PID 1's first line on the console, before it imports anything: a slow or failing import is told from a dead kernel.
+STARTED = "scxlife: init"
+
 #: Part of the cache key: raise it when the layout of the base changes.
-_FORMAT = 1
+_FORMAT = 2
 # A prefix of its own: a payload that brings another Python to /bin must not replace the one that runs PID 1.
 _PREFIX = "/scxlife"
 _PYTHON = f"{_PREFIX}/bin/python3"
@@ -57,6 +60,8 @@ _KEPT = 8
 # arguments of init, and must not end up in front of Python's own.
 _INIT = """\
 #!{python} {flags}
+import posix
+posix.write(2, b"{started}\\n")
 try:
     open("{sentinel}").close()
 except OSError:
@@ -178,6 +183,7 @@ def _init(entry: str) -> str:
         flags=interpreter.FLAGS,
         sentinel=SENTINEL,
         incomplete=INCOMPLETE,
+        started=STARTED,
         entry=entry,
     )
 

@@ -24,7 +24,7 @@ from scxlife.lifecycle.commands.vm import ENTRY, LAZY
 from scxlife.lifecycle.options import shipped
 from scxlife.platform.vm import accel, image, kernels, schedulers
 from scxlife.platform.vm.cpio import Tree
-from scxlife.platform.vm.elf import closure
+from scxlife.platform.vm.elf import closure, merged_directories
 from scxlife.platform.vm.guest import GuestSpec
 from scxlife.platform.vm.qemu import run_guest
 
@@ -46,6 +46,8 @@ def busybox_image(busybox: Path, scheduler: Path, target: Path) -> None:
     tree = Tree()
     for directory in ("/dev", "/proc", "/sys", "/tmp"):
         tree.directory(directory)
+    for link, to in merged_directories().items():
+        tree.symlink(link, to)
     tree.char_device("/dev/console", 5, 1, 0o600)
     tree.file("/init", BUSYBOX_INIT.encode(), 0o755)
     for placed in (*closure(busybox, "/bin/busybox"), *closure(scheduler, "/scheduler")):

@@ -12,6 +12,7 @@ import sys
 from binascii import crc32
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -50,7 +51,7 @@ def spec_for(kernel: Path, qemu: Path, tmp_path: Path, monkeypatch: pytest.Monke
     """Makes the guest whose PID 1 is a module of ``inits``."""
     monkeypatch.syspath_prepend(str(HERE))
 
-    def make(init: str, run: image.Run | None = None, **more: object) -> guest.GuestSpec:
+    def make(init: str, run: image.Run | None = None, **more: Any) -> guest.GuestSpec:
         busybox = shutil.which("busybox")
         base = image.build_base(entry=f"inits.{init}", busybox=Path(busybox) if busybox else None)
         initrd = tmp_path / f"{init}.cpio"
@@ -177,18 +178,13 @@ def test_an_exception_of_the_caller_ends_qemu(spec_for: SpecFor) -> None:
 
 def test_qemu_dies_with_a_host_process_that_is_killed(spec_for: SpecFor) -> None:
     spec = spec_for("hangs")
-    host = subprocess.Popen(
-        [sys.executable, HERE / "host.py", spec.kernel, spec.initrd, spec.qemu],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert host.stdout is not None
-        qemu = os.pidfd_open(int(host.stdout.readline()))
-    finally:
-        host.kill()
-        host.wait()
-        host.stdout.close()
+    argv = [sys.executable, HERE / "host.py", spec.kernel, spec.initrd, spec.qemu]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as host:
+        try:
+            assert host.stdout is not None
+            qemu = os.pidfd_open(int(host.stdout.readline()))
+        finally:
+            host.kill()
     gone, _, _ = select.select([qemu], [], [], BOUND_S)
     os.close(qemu)
     assert gone
