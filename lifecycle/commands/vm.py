@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
 from scxlife.lifecycle.options import add_settings, chosen, duration, shipped
 from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
-from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, USAGE
+from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, USAGE, NotConfigured, Outcome, as_json
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.platform.vm import accel, image, kernels, schedulers
@@ -37,13 +38,17 @@ LAZY = (
     "scxlife.platform.sources.signals",
 )
 
+# Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
+WITHOUT_PAYLOAD = 2.0
+
 EPILOG_RUN = """examples:
   scxlife vm run --scheduler scx_simple -- sleep 3
   scxlife vm run --scheduler ./scx_mine --sched-args "-s 20000" --cpus 4 -- sh -c 'stress & sleep 5'
   scxlife vm run --scheduler scx_simple --for 2s --json
 
 A NAME is looked up among what `scxlife schedulers build` made; the kernel is the newest of `scxlife kernel list`
-unless --kernel names one. The payload finds busybox's tools in the guest; its own program is taken along.
+unless --kernel names one. The payload finds busybox's tools in the guest; its own program is
+taken along. Without a payload and --for, the scheduler is stopped 2 s after it attached.
 
 exit codes: as `scxlife run --help` tells, and
   1    the payload failed (its status is in the JSON)
@@ -88,16 +93,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    # SIGTERM unwinds as Ctrl-C does, so that QEMU is stopped and the image removed.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     return telling(lambda: _run(args))
 
 
-def _scheduler(name: str) -> Path:
-    path = Path(name)
+def _scheduler(name: str) -> Path | None:
+    """The scheduler's program; None when a path was given and nothing is there."""
     if "/" not in name:
         return schedulers.find(name)
-    if not path.is_file():
-        raise ArtifactError(f"no scheduler at {name}", "give the path of a program, or a NAME that was built")
-    return path
+    if Path(name).is_dir():
+        raise ArtifactError(f"{name} is a directory", "give the path of a program, or a NAME that was built")
+    return Path(name) if Path(name).exists() else None
 
 
 def _kernel(name: str | None) -> Path:
@@ -108,7 +115,7 @@ def _kernel(name: str | None) -> Path:
     return kernels.find(name).vmlinuz
 
 
-def _initrd(args: argparse.Namespace, target: Path) -> None:
+def _initrd(args: argparse.Namespace, scheduler: Path, target: Path) -> None:
     found = shutil.which("busybox")
     busybox = None if found is None else Path(found)
     programs = []
@@ -128,12 +135,14 @@ def _initrd(args: argparse.Namespace, target: Path) -> None:
         files.append((Path(name), str(Path(name).absolute())))
     config = {"payload": args.payload, "setup": args.setup}
     definition = chosen(args, shipped())
+    if not args.payload and args.run_for is None:
+        definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
     try:
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox)
         additions = image.Run(
             config=json.dumps(config).encode(),
             definition=freeze(definition),
-            scheduler=_scheduler(args.scheduler),
+            scheduler=scheduler,
             scheduler_args=args.sched_args,
             programs=tuple(programs),
             files=tuple(files),
@@ -152,6 +161,10 @@ def _run(args: argparse.Namespace) -> int:
     def write(line: str) -> None:
         print(line, file=out, flush=True)
 
+    scheduler = _scheduler(args.scheduler)
+    if scheduler is None:
+        missing = NotConfigured(reason=f"there is no such command; nothing was touched ({args.scheduler})")
+        return _report(args, Attempt(missing, {}, "", "", (), b"", b""), write)
     timeline = Timeline(write)
     with ExitStack() as stack:
         readers: list[Callable[[str], object]] = [timeline]
@@ -163,7 +176,7 @@ def _run(args: argparse.Namespace) -> int:
                 return USAGE
             readers.append(lambda line: tape.write(line + "\n"))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-")))
-        _initrd(args, folder / "initrd")
+        _initrd(args, scheduler, folder / "initrd")
         chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
         spec = GuestSpec(
             kernel=_kernel(args.kernel),
@@ -199,13 +212,13 @@ def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], o
         for line in attempt.console_tail[-20:]:
             write(f"  {line}")
         if args.json:
+            definition = shipped()
             facts = {
+                **as_json(Outcome(reason=attempt.reason), f"{definition.name} {definition.version}", __version__),
                 "outcome": GUEST_FAILED,
-                "reason": attempt.reason,
                 "guest": attempt.failure,
                 "console_tail": list(attempt.console_tail),
                 "log_tail": attempt.log[-16384:].decode("utf-8", "replace"),
-                "version": __version__,
             }
             print(json.dumps(facts, ensure_ascii=False), flush=True)
         return GUEST_FAILED_STATUS

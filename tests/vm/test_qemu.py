@@ -178,7 +178,7 @@ def test_an_exception_of_the_caller_ends_qemu(spec_for: SpecFor) -> None:
 
 def test_qemu_dies_with_a_host_process_that_is_killed(spec_for: SpecFor) -> None:
     spec = spec_for("hangs")
-    argv = [sys.executable, HERE / "host.py", spec.kernel, spec.initrd, spec.qemu]
+    argv: list[str | Path] = [sys.executable, HERE / "host.py", spec.kernel, spec.initrd, spec.qemu]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as host:
         try:
             assert host.stdout is not None

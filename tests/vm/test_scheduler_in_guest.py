@@ -104,6 +104,11 @@ def test_a_guest_that_is_out_of_time_is_no_verdict_either() -> None:
     assert (code, outcome["outcome"], outcome["guest"]) == (15, "guest-failed", "timed-out")
 
 
+def test_a_path_without_a_scheduler_is_not_configured() -> None:
+    code, outcome, _ = vm("--scheduler", "./no/such/scheduler")
+    assert (code, outcome["outcome"]) == (127, "not-configured")
+
+
 def test_an_unknown_scheduler_is_one_line_with_a_suggestion(tmp_path: Path) -> None:
     done = subprocess.run(
         [*SCXLIFE, "vm", "run", "--scheduler", "scx_simpel"], capture_output=True, text=True, timeout=LIMIT
