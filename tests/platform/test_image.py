@@ -84,7 +84,7 @@ def test_the_base_starts_from_nothing_but_itself(tmp_path: Path) -> None:
     (root / image.SENTINEL.lstrip("/")).touch()
     # A word from the kernel's command line, as the kernel hands it to init.
     done = subprocess.run([chroot, root, "/init", "unheard-of"], capture_output=True, text=True, env={})
-    assert done.stderr == ""
+    assert done.stderr == f"{image.STARTED}\n"
     where = f"/scxlife/{interpreter.library_name()}/scxlife/platform/vm/frames.pyc"
     assert done.stdout == f'[1, 1, "/scxlife", "{where}"]\n'
     shell = subprocess.run([chroot, root, "/bin/sh", "-c", "echo $((6*7))"], capture_output=True, text=True, env={})
