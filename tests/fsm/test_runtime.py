@@ -180,13 +180,21 @@ def test_an_event_whose_source_was_closed_meanwhile_is_dropped() -> None:
     assert (bench.runtime.state, bench.dropped()) == ("lit", ["spark"])
 
 
-def test_a_failing_action_is_a_fault_and_skips_the_rest() -> None:
+def test_a_failing_action_is_a_fault_of_the_state_it_led_to() -> None:
     bench = Bench(LAMP_DEFINITION, failing="glow")
     bench.runtime.post(Event("press"))
     bench.runtime.deliver()
     assert bench.runtime.state == "shaken"
     assert isinstance(bench.runtime.fault, OSError)
     assert [r["result"] for r in bench.records if r["kind"] == "action"] == ["done", "failed", "done"]
+
+
+def test_what_stands_behind_a_failed_action_is_not_done() -> None:
+    bench = Bench(LAMP_DEFINITION, failing="cool")
+    bench.runtime.handle(Event("press"))
+    bench.runtime.handle(Event("press"))
+    assert bench.done == ["buzz", "glow", "cool"]
+    assert [r["result"] for r in bench.records if r["kind"] == "action"][-2:] == ["failed", "skipped"]
 
 
 def test_a_rejected_event_raises_and_changes_nothing() -> None:

@@ -132,7 +132,19 @@ def interrupted(tmp: Path, daemon: str, times: int) -> tuple[int, dict[str, Any]
     """Start `daemon`, wait until it runs, then interrupt scxlife, each time after it answered the one before."""
     ready = tmp / "ready"
     process = subprocess.Popen(
-        [*SCXLIFE, "run", "--json", "--ready", f"file:{ready}", "--log", str(tmp / "log"), "--", daemon],
+        [
+            *SCXLIFE,
+            "run",
+            "--json",
+            "--ready",
+            f"file:{ready}",
+            "--stop-grace",
+            "1h",
+            "--log",
+            str(tmp / "log"),
+            "--",
+            daemon,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
