@@ -73,7 +73,6 @@ class Supervision:
         self.entered: dict[str, float] = {}
         self.failure: str = ""
         self.exit: Mapping[str, int] | None = None
-        self.exit_seen = False
         self.payload_status: Mapping[str, Any] | None = None
         self.kernel_reason: str | None = None
         self.owner: Mapping[str, Any] | None = None
@@ -277,8 +276,7 @@ class Supervision:
         self.process.signal(signal.SIGKILL, signal.SIGCONT)
 
     def sweep_group(self, event: Event) -> None:
-        if event.name == "exited":
-            self.exit, self.exit_seen = event.data["exit"], True  # type: ignore[assignment]
+        self.exit = event.data["exit"]  # type: ignore[assignment]
         self.process.kill_group()
 
     def reap(self, event: Event) -> None:
