@@ -16,6 +16,7 @@ from .definition import (
     IMPOSSIBLE,
     REJECT,
     VERDICT,
+    Action,
     Branch,
     Cell,
     Decision,
@@ -317,7 +318,7 @@ class _Compiler:
             settings={name: _value(setting.value) for name, setting in doc.settings.items()},
             sources=dict(doc.sources),
             guards=dict(doc.guards),
-            actions=dict(doc.actions),
+            actions={name: Action(name, action.doc, action.posts) for name, action in doc.actions.items()},
             outcomes={name: outcome.doc for name, outcome in doc.outcomes.items()}
             | {f"{name}/{reason}": text for name, o in doc.outcomes.items() for reason, text in o.reasons.items()},
             profiles={

@@ -52,6 +52,15 @@ class State:
 
 
 @attrs.frozen
+class Action:
+    """A declared action and the events of `source: action` that it may post, besides `fault` when it fails."""
+
+    name: str
+    doc: str = ""
+    posts: tuple[str, ...] = ()
+
+
+@attrs.frozen
 class Decision:
     """What one cell of the table says. `target` equals `state` for every kind but a `go` that leaves it;
     `internal` tells a `go` that stays (no exit, no entry, deadlines run on) from one that comes back."""
@@ -100,7 +109,7 @@ class Definition:
     settings: Mapping[str, Value]
     sources: Mapping[str, str | None]
     guards: Mapping[str, str]
-    actions: Mapping[str, str]
+    actions: Mapping[str, Action]
     outcomes: Mapping[str, str]
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
 

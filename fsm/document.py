@@ -61,6 +61,14 @@ class StateDoc:
 
 
 @attrs.frozen
+class ActionDoc:
+    """What an action does, and which events of `source: action` it may post. Its text alone is the short form."""
+
+    doc: str = ""
+    posts: Names = NO_NAMES
+
+
+@attrs.frozen
 class OutcomeDoc:
     doc: str = ""
     reasons: dict[str, str] = attrs.Factory(dict)
@@ -98,6 +106,7 @@ class ProfileDoc:
 
 @attrs.frozen
 class Document:
+    format: int
     machine: str
     version: int
     initial: str
@@ -108,7 +117,7 @@ class Document:
     settings: dict[str, SettingDoc] = attrs.Factory(dict)
     sources: dict[str, str | None] = attrs.Factory(dict)
     guards: dict[str, str] = attrs.Factory(dict)
-    actions: dict[str, str] = attrs.Factory(dict)
+    actions: dict[str, ActionDoc] = attrs.Factory(dict)
     outcomes: dict[str, OutcomeDoc] = attrs.Factory(dict)
     groups: dict[str, Names] = attrs.Factory(dict)
     profiles: dict[str, ProfileDoc] = attrs.Factory(dict)
@@ -122,6 +131,7 @@ _CLASSES: tuple[type, ...] = (
     SettingDoc,
     EventDoc,
     StateDoc,
+    ActionDoc,
     OutcomeDoc,
     RowDoc,
     ReasonedDoc,
@@ -171,6 +181,10 @@ def _optional_text(value: Any, _: Any) -> str | None:
     return value
 
 
+# Classes whose documentation alone may stand for the whole.
+_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc}
+
+
 def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
     renames = {field.name: override(rename=_KEYS[field.name]) for field in attrs.fields(cls) if field.name in _KEYS}
     structure: Callable[[Any, Any], Any] = make_dict_structure_fn(
@@ -182,6 +196,8 @@ def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
     )
 
     def checked(value: Any, wanted: Any) -> Any:
+        if isinstance(value, str) and cls in _SHORT:
+            return _SHORT[cls](value)
         if not isinstance(value, dict):
             raise TypeError(f"a mapping is wanted here, not {_kind(value)}")
         return structure(value, wanted)

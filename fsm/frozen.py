@@ -7,9 +7,9 @@ from typing import Any
 
 import attrs
 
-from .definition import Branch, Decision, Definition, Event, Profile, State
+from .definition import Action, Branch, Decision, Definition, Event, Profile, State
 
-FORMAT = 1
+FORMAT = 2
 
 
 def freeze(definition: Definition) -> bytes:
@@ -30,7 +30,7 @@ def freeze(definition: Definition) -> bytes:
         "settings": dict(definition.settings),
         "sources": dict(definition.sources),
         "guards": dict(definition.guards),
-        "actions": dict(definition.actions),
+        "actions": [attrs.astuple(action) for action in definition.actions.values()],
         "outcomes": dict(definition.outcomes),
         "profiles": {name: attrs.asdict(profile) for name, profile in definition.profiles.items()},
     }
@@ -69,7 +69,7 @@ def thaw(text: bytes) -> Definition:
         settings=data["settings"],
         sources=data["sources"],
         guards=data["guards"],
-        actions=data["actions"],
+        actions={name: Action(name, doc, tuple(posts)) for name, doc, posts in data["actions"]},
         outcomes=data["outcomes"],
         profiles={name: Profile(**profile) for name, profile in data["profiles"].items()},
     )

@@ -110,7 +110,9 @@ def read_yaml(text: bytes, file: str) -> tuple[object, Marks]:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
         message = "; ".join(part for part in (error.context, error.problem) if part)
-        raise DefinitionError([Problem(place, "yaml-syntax", message)]) from None
+        # Newer versions of libyaml bound the depth themselves.
+        code = "too-deep" if "nesting depth" in message else "yaml-syntax"
+        raise DefinitionError([Problem(place, code, message)]) from None
     except yaml.YAMLError as error:
         raise DefinitionError([Problem(start, "yaml-syntax", str(error).splitlines()[0])]) from None
     except RecursionError:

@@ -10,7 +10,7 @@ import errno
 import re
 import signal
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scxlife.fsm.definition import Definition
@@ -90,7 +90,7 @@ class Supervision:
         )
         self.driver = Driver(self.runtime, self.sources(), kernel)
 
-    def _named(self, names: Mapping[str, str]) -> dict[str, Any]:
+    def _named(self, names: Iterable[str]) -> dict[str, Any]:
         return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def run(self) -> Outcome:

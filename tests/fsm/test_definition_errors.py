@@ -8,6 +8,7 @@ from scxlife.fsm.load import loads
 from scxlife.fsm.problems import DefinitionError
 
 DOOR = """\
+format: 1
 machine: door
 version: 1
 initial: shut
@@ -64,8 +65,8 @@ def place(text: str, needle: str, inside: str = "") -> tuple[int, int]:
         ("timer: patience", "timer: patients", "unknown-setting", "did you mean", "timer: patients"),
         ("no-deadline: a", "no-dedline: a", "unknown-key", "did you mean 'no-deadline'", "no-dedline"),
         ("version: 1", "version: one", "wrong-type", "a whole number", "version: one"),
-        ("initial: shut\n", "", "missing-key", "'initial'", "machine: door"),
-        ("version: 1\n", "version: 1\nversion: 2\n", "duplicate-key", "line 2", "version: 2"),
+        ("initial: shut\n", "", "missing-key", "'initial'", "format: 1"),
+        ("version: 1\n", "version: 1\nversion: 2\n", "duplicate-key", "line 3", "version: 2"),
         ("  - {in: open, on: push, because: it is open}\n", "", "missing-cell", "open × push", "open: {entry"),
         ("  - {in: shut, on: push, because: it is locked}\n", "", "missing-cell", "every row has a guard", "shut: {no"),
         ("because: it is open}", "because: it is open}\n  - {in: broken, on: push, because: over}", "row-out-of-final",

@@ -10,6 +10,7 @@ from scxlife.fsm.load import loads
 from scxlife.fsm.runtime import Runtime
 
 RACE = loads("""\
+format: 1
 machine: race
 version: 1
 initial: waiting

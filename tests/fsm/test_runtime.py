@@ -84,6 +84,7 @@ def test_a_frozen_definition_thaws_to_its_equal() -> None:
 
 
 LAMP = """\
+format: 1
 machine: lamp
 version: 1
 initial: dark
