@@ -1,0 +1,84 @@
+"""An engine for explicit state machines: the definition is data, its table is total, every error has a line.
+
+What an embedder needs is here; each name is imported when it is first used, so that a program that runs a frozen
+definition (a guest's PID 1) pays neither for YAML nor for cattrs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .decision import decide
+    from .definition import Decision, Definition
+    from .driver import Driver
+    from .events import Event
+    from .lint import Report, check
+    from .loader import load, loads
+    from .problems import DefinitionError, Place, Problem
+    from .registry import sources_for
+    from .runtime import Ending, MachineError, Refused, Runtime
+    from .sources import EventSource, SourceFactory, Waiter
+    from .tape import Tape
+
+_HOMES = {
+    "Decision": "definition",
+    "Definition": "definition",
+    "DefinitionError": "problems",
+    "Driver": "driver",
+    "Ending": "runtime",
+    "Event": "events",
+    "EventSource": "sources",
+    "MachineError": "runtime",
+    "Place": "problems",
+    "Problem": "problems",
+    "Refused": "runtime",
+    "Report": "lint",
+    "Runtime": "runtime",
+    "SourceFactory": "sources",
+    "Tape": "tape",
+    "Waiter": "sources",
+    "check": "lint",
+    "decide": "decision",
+    "load": "loader",
+    "loads": "loader",
+    "sources_for": "registry",
+}
+
+__all__ = [
+    "Decision",
+    "Definition",
+    "DefinitionError",
+    "Driver",
+    "Ending",
+    "Event",
+    "EventSource",
+    "MachineError",
+    "Place",
+    "Problem",
+    "Refused",
+    "Report",
+    "Runtime",
+    "SourceFactory",
+    "Tape",
+    "Waiter",
+    "check",
+    "decide",
+    "load",
+    "loads",
+    "sources_for",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

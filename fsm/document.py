@@ -1,24 +1,19 @@
 """The YAML format as attrs classes: what an author may write, before names are resolved.
 
-cattrs structures them strictly: an unknown key, a missing key and a value of another type are problems at the
-place where they stand.
+`structure.py` fills them strictly from plain data. The JSON Schema for editors (`schema.py`) comes from them as well.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import re
 from typing import Any
 
 import attrs
-from cattrs import Converter
-from cattrs.cols import list_structure_factory, mapping_structure_factory
-from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
-from cattrs.gen import make_dict_structure_fn, override
 
-from .durations import parse_duration
-from .problems import DefinitionError, Place, Problem, did_you_mean
-from .yaml_reader import Marks, Path
+FORMAT = 1
+
+# What a name may be: it goes into drawings, tapes, Python names and file names. `/` parts an outcome from its reason.
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 class Names(tuple[str, ...]):
@@ -31,103 +26,128 @@ NO_NAMES = Names()
 
 
 class Scalar:
-    """A setting's value: text, number, truth value or nothing."""
+    """A setting's value: text, number, truth value, duration with its unit, or nothing."""
+
+
+def _key(words: str, default: Any = attrs.NOTHING, *, called: str | None = None) -> Any:
+    """A key of the format: what it means, and its name where Python has no such name."""
+    metadata = {"doc": words} | ({"called": called} if called else {})
+    return attrs.field(default=default, metadata=metadata)
+
+
+def _many(factory: type, words: str) -> Any:
+    return attrs.field(factory=factory, metadata={"doc": words})
 
 
 @attrs.frozen
 class SettingDoc:
-    value: Scalar
-    doc: str = ""
+    """A value that a program, a profile or a command line may change."""
+
+    value: Scalar = _key("text, number, true, false, null, or a duration such as 50ms, 1.5s, 2m")
+    doc: str = _key("what it is for", "")
 
 
 @attrs.frozen
 class EventDoc:
-    source: str | None = None
-    timer: str | None = None
-    rank: int | None = None
-    doc: str = ""
+    """Something that can happen, and who may say so."""
+
+    source: str | None = _key("a declared source, or `action` or `caller`", None)
+    timer: str | None = _key("the setting with its duration: the event is a deadline that states arm", None)
+    rank: int | None = _key("of events that wait together the lowest goes first", None)
+    doc: str = _key("what it means", "")
 
 
 @attrs.frozen
 class StateDoc:
-    doc: str = ""
-    phase: str | None = None
-    sources: Names = NO_NAMES
-    entry: Names = NO_NAMES
-    exit: Names = NO_NAMES
-    deadlines: Names = NO_NAMES
-    no_deadline: str | None = None
-    final: str | None = None
+    """A state, what is listened to and what is done in it, and how long it may last."""
+
+    doc: str = _key("what is true in it", "")
+    phase: str | None = _key("a word of your own that several states may share", None)
+    sources: Names = _key("the sources that are open in it", NO_NAMES)
+    entry: Names = _key("actions on entering, in order", NO_NAMES)
+    exit: Names = _key("actions on leaving, in order", NO_NAMES)
+    deadlines: Names = _key("timer events that are armed on entering and cancelled on leaving", NO_NAMES)
+    no_deadline: str | None = _key("why it may last for ever", None, called="no-deadline")
+    final: str | None = _key("the outcome with which the machine ends here; `verdict` for the last one noted", None)
 
 
 @attrs.frozen
 class ActionDoc:
     """What an action does, and which events of `source: action` it may post. Its text alone is the short form."""
 
-    doc: str = ""
-    posts: Names = NO_NAMES
+    doc: str = _key("what it does", "")
+    posts: Names = _key("the events of `source: action` that it may post; `fault` goes without saying", NO_NAMES)
 
 
 @attrs.frozen
 class OutcomeDoc:
-    doc: str = ""
-    reasons: dict[str, str] = attrs.Factory(dict)
+    """A way to end, and the reasons that tell its kinds apart."""
+
+    doc: str = _key("what it means", "")
+    reasons: dict[str, str] = _many(dict, "each reason and its meaning; used as `outcome/reason`")
 
 
 @attrs.frozen
 class RowDoc:
-    in_: Names
-    on: Names
-    to: str | None = None
-    do: Names = NO_NAMES
-    if_: Names = NO_NAMES
-    unless: Names = NO_NAMES
-    verdict: str | None = None
-    note: str = ""
+    """In these states, on these events: where to, and what is done. Without `to` the machine stays."""
+
+    in_: Names = _key("states or groups, or `*` for all that are not final", called="in")
+    on: Names = _key("events, or `*` for all")
+    to: str | None = _key("the next state; without it no exit, no entry, deadlines run on", None)
+    do: Names = _key("actions between the exit and the entry actions, in order", NO_NAMES)
+    if_: Names = _key("guards that must hold", NO_NAMES, called="if")
+    unless: Names = _key("guards that must not hold", NO_NAMES)
+    verdict: str | None = _key("the outcome noted for `final: verdict`", None)
+    note: str = _key("a remark for the table and the drawing", "")
 
 
 @attrs.frozen
 class ReasonedDoc:
-    """A row of `ignore`, `defer`, `reject` or `impossible`."""
+    """A row of `ignore`, `defer`, `reject` or `impossible`: nothing is done, and here is why."""
 
-    in_: Names
-    on: Names
-    because: str
-    if_: Names = NO_NAMES
-    unless: Names = NO_NAMES
+    in_: Names = _key("states or groups, or `*` for all that are not final", called="in")
+    on: Names = _key("events, or `*` for all")
+    because: str = _key("the reason")
+    if_: Names = _key("guards that must hold", NO_NAMES, called="if")
+    unless: Names = _key("guards that must not hold", NO_NAMES)
 
 
 @attrs.frozen
 class ProfileDoc:
-    doc: str = ""
-    sources: dict[str, str | None] = attrs.Factory(dict)
-    settings: dict[str, Scalar] = attrs.Factory(dict)
+    """A variant of the machine as data: other kinds of source, other settings."""
+
+    doc: str = _key("what it is for", "")
+    sources: dict[str, str | None] = _many(dict, "the kind of a source in this profile; null keeps it silent")
+    settings: dict[str, Scalar] = _many(dict, "the value of a setting in this profile")
 
 
 @attrs.frozen
 class Document:
-    format: int
-    machine: str
-    version: int
-    initial: str
-    states: dict[str, StateDoc]
-    events: dict[str, EventDoc]
-    rows: list[RowDoc]
-    doc: str = ""
-    settings: dict[str, SettingDoc] = attrs.Factory(dict)
-    sources: dict[str, str | None] = attrs.Factory(dict)
-    guards: dict[str, str] = attrs.Factory(dict)
-    actions: dict[str, ActionDoc] = attrs.Factory(dict)
-    outcomes: dict[str, OutcomeDoc] = attrs.Factory(dict)
-    groups: dict[str, Names] = attrs.Factory(dict)
-    profiles: dict[str, ProfileDoc] = attrs.Factory(dict)
-    ignore: list[ReasonedDoc] = attrs.Factory(list)
-    defer: list[ReasonedDoc] = attrs.Factory(list)
-    reject: list[ReasonedDoc] = attrs.Factory(list)
-    impossible: list[ReasonedDoc] = attrs.Factory(list)
+    """A state machine for scxlife's engine: a total table of states and events."""
+
+    format: int = _key("the version of this format: 1")
+    machine: str = _key("the machine's name")
+    version: int = _key("the version of this definition; tapes and snapshots carry it")
+    initial: str = _key("the state in which it starts")
+    states: dict[str, StateDoc] = _key("every state by its name")
+    events: dict[str, EventDoc] = _key("every event by its name")
+    rows: list[RowDoc] = _many(list, "what happens where; of rows for one cell the narrower one goes first")
+    doc: str = _key("what the machine is for", "")
+    include: Names = _key("files beside this one whose parts it takes over; what stands here goes first", NO_NAMES)
+    settings: dict[str, SettingDoc] = _many(dict, "values, and the durations of timers")
+    sources: dict[str, str | None] = _many(dict, "every event source and its kind; null keeps it silent")
+    guards: dict[str, str] = _many(dict, "every guard and what it asks")
+    actions: dict[str, ActionDoc] = _many(dict, "every action and what it does")
+    outcomes: dict[str, OutcomeDoc] = _many(dict, "the ways to end")
+    groups: dict[str, Names] = _many(dict, "states under one name")
+    profiles: dict[str, ProfileDoc] = _many(dict, "variants of the machine")
+    ignore: list[ReasonedDoc] = _many(list, "what may come and changes nothing")
+    defer: list[ReasonedDoc] = _many(list, "what is kept until the state changes")
+    reject: list[ReasonedDoc] = _many(list, "what the sender must not send here: it gets an error")
+    impossible: list[ReasonedDoc] = _many(list, "what can't come here: if it does, the definition is wrong")
 
 
-_CLASSES: tuple[type, ...] = (
+CLASSES: tuple[type, ...] = (
     SettingDoc,
     EventDoc,
     StateDoc,
@@ -138,146 +158,8 @@ _CLASSES: tuple[type, ...] = (
     ProfileDoc,
     Document,
 )
-_KEYS = {"in_": "in", "if_": "if", "no_deadline": "no-deadline"}
 
 
-def _kind(value: object) -> str:
-    names = {dict: "a mapping", list: "a list", str: "text", bool: "a truth value", int: "a number"}
-    return "nothing" if value is None else names.get(type(value), "a number")
-
-
-def _strict(wanted: type, called: str) -> Callable[[Any, Any], Any]:
-    def structure(value: Any, _: Any) -> Any:
-        if type(value) is not wanted:
-            raise TypeError(f"{called} is wanted here, not {_kind(value)}")
-        return value
-
-    return structure
-
-
-def _names(value: Any, _: Any) -> Names:
-    if isinstance(value, str):
-        return Names((value,))
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return Names(value)
-    raise TypeError("a name or a list of names is wanted here")
-
-
-def _scalar(value: Any, _: Any) -> Any:
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    if not isinstance(value, str):
-        raise TypeError(f"a plain value is wanted here, not {_kind(value)}")
-    if value[:1].isdigit():
-        return parse_duration(value)
-    return value
-
-
-def _optional_text(value: Any, _: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"text is wanted here, not {_kind(value)}")
-    return value
-
-
-# Classes whose documentation alone may stand for the whole.
-_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc}
-
-
-def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
-    renames = {field.name: override(rename=_KEYS[field.name]) for field in attrs.fields(cls) if field.name in _KEYS}
-    structure: Callable[[Any, Any], Any] = make_dict_structure_fn(
-        cls,
-        converter,
-        _cattrs_forbid_extra_keys=True,
-        _cattrs_detailed_validation=True,
-        **renames,  # type: ignore[arg-type]
-    )
-
-    def checked(value: Any, wanted: Any) -> Any:
-        if isinstance(value, str) and cls in _SHORT:
-            return _SHORT[cls](value)
-        if not isinstance(value, dict):
-            raise TypeError(f"a mapping is wanted here, not {_kind(value)}")
-        return structure(value, wanted)
-
-    return checked
-
-
-def _container(factory: Callable[..., Any], wanted: type, called: str) -> Callable[[Any, Converter], Any]:
-    """A hook factory that refuses anything but `wanted`: text is iterable, and a number has no length."""
-
-    def make(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-        inner = factory(cls, converter)
-
-        def checked(value: Any, _: Any) -> Any:
-            if not isinstance(value, wanted):
-                raise TypeError(f"{called} is wanted here, not {_kind(value)}")
-            return inner(value, cls)
-
-        return checked
-
-    return make
-
-
-def _converter() -> Converter:
-    converter = Converter(detailed_validation=True, forbid_extra_keys=True)
-    # Strict primitives first: the generated class hooks look them up when they are made, and cattrs' own hook for
-    # str would turn a list into its text.
-    converter.register_structure_hook(str, _strict(str, "text"))
-    converter.register_structure_hook(int, _strict(int, "a whole number"))
-    converter.register_structure_hook(Names, _names)
-    converter.register_structure_hook(Scalar, _scalar)
-    converter.register_structure_hook_func(lambda cls: cls == (str | None), _optional_text)
-    converter.register_structure_hook_factory(
-        lambda cls: getattr(cls, "__origin__", None) is list,
-        _container(list_structure_factory, list, "a list"),
-    )
-    converter.register_structure_hook_factory(
-        lambda cls: getattr(cls, "__origin__", None) is dict,
-        _container(mapping_structure_factory, dict, "a mapping"),
-    )
-    for cls in _CLASSES:
-        converter.register_structure_hook(cls, _class_hook(converter, cls))
-    return converter
-
-
-def structure(data: object, marks: Marks) -> Document:
-    """The document for plain data. Raises DefinitionError with every problem of form, each at its place."""
-    try:
-        return _converter().structure(data, Document)
-    except (ClassValidationError, TypeError, ValueError) as error:
-        raise DefinitionError(_problems(error, (), marks)) from None
-
-
-def nearest(marks: Marks, path: Path) -> Place:
-    """The place of `path`, or of the closest part around it that the file has."""
-    while path not in marks:
-        path = path[:-1]
-    return marks[path]
-
-
-def _problems(error: BaseException, path: Path, marks: Marks) -> list[Problem]:
-    if isinstance(error, IterableValidationError):
-        grouped, others = error.group_exceptions()
-        found = [p for inner, note in grouped for p in _problems(inner, (*path, note.index), marks)]
-        return found + [p for inner in others for p in _problems(inner, path, marks)]
-    if isinstance(error, ClassValidationError):
-        named, others = error.group_exceptions()
-        found = []
-        for inner, note in named:
-            key = _KEYS.get(note.name, note.name)
-            if isinstance(inner, KeyError) and (*path, key) not in marks:
-                text = f"key {key!r} is missing"
-                found.append(Problem(nearest(marks, path), "missing-key", text))
-            else:
-                found += _problems(inner, (*path, key), marks)
-        return found + [p for inner in others for p in _problems(inner, path, marks)]
-    if isinstance(error, ForbiddenExtraKeysError):
-        known = [_KEYS.get(field.name, field.name) for field in attrs.fields(error.cl)]
-        return [
-            Problem(nearest(marks, (*path, key)), "unknown-key", f"unknown key {key!r}{did_you_mean(key, known)}")
-            for key in sorted(error.extra_fields)
-        ]
-    return [Problem(nearest(marks, path), "wrong-type", str(error))]
+def key_of(field: attrs.Attribute[Any]) -> str:
+    """The key that an attrs field has in a file."""
+    return str(field.metadata.get("called", field.name))

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import attrs
+
+from .codes import ERROR, severity
+
+Path = tuple[str | int, ...]
 
 
 @attrs.frozen(order=True)
 class Place:
-    """A position in a file; line and column count from 1."""
+    """A position in a file; line and column count from 1, in characters. `width` is how much of the line is meant."""
 
     file: str
     line: int
     column: int
+    width: int = attrs.field(default=1, order=False, eq=False)
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+
+Marks = Mapping[Path, Place]
 
 
 @attrs.frozen(order=True)
@@ -27,6 +35,11 @@ class Problem:
     place: Place
     code: str
     message: str
+
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+        return severity(self.code)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.code} {self.message}"
@@ -40,7 +53,41 @@ class DefinitionError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def nearest(marks: Marks, path: Path) -> Place:
+    """The place of `path`, or of the closest part around it that the file has."""
+    while path not in marks:
+        path = path[:-1]
+    return marks[path]
+
+
+class Findings:
+    """Collects problems, each at the place of a path in the file."""
+
+    def __init__(self, marks: Marks) -> None:
+        self.marks = marks
+        self.problems: list[Problem] = []
+
+    def add(self, path: Path, code: str, message: str) -> None:
+        self.problems.append(Problem(nearest(self.marks, path), code, message))
+
+    def at(self, place: Place, code: str, message: str) -> None:
+        self.problems.append(Problem(place, code, message))
+
+    @property
+    def fatal(self) -> bool:
+        """Whether any of them is an error."""
+        return any(problem.severity == ERROR for problem in self.problems)
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like `name`, if one is near."""
+    names = list(known)
+    lowered = {other.lower(): other for other in names}
+    near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
+    return lowered[near[0]] if near else None
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` when a known name is near, else nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = closest(name, known)
+    return f"; did you mean {near!r}?" if near else ""

@@ -13,7 +13,11 @@ COMMANDS = {
     "run": "supervise a scheduler, or any daemon, on this host",
     "vm": "do the same in a guest with a sched_ext kernel",
     "status": "what the kernel says of sched_ext now",
-    "check": "validate a machine's definition",
+    "check": "validate and lint a machine's definition",
+    "diagram": "draw a definition",
+    "names": "a definition's names as Python types",
+    "replay": "feed a tape back through its definition",
+    "schema": "the definition format as JSON Schema, for editors",
     "kernel": "fetch and list sched_ext kernels for guests",
     "schedulers": "build and list the kernel's example schedulers",
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.durations import parse_duration
-from scxlife.fsm.load import load
+from scxlife.fsm.loader import load
 
 DEFINITION = Path(__file__).with_name("scheduler.yaml")
 

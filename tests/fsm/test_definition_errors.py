@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scxlife.fsm.load import loads
+from scxlife.fsm.loader import loads
 from scxlife.fsm.problems import DefinitionError
 
 DOOR = """\

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scxlife.fsm.driver import Driver
 from scxlife.fsm.events import Event
-from scxlife.fsm.load import loads
+from scxlife.fsm.loader import loads
 from scxlife.fsm.runtime import Runtime
 
 RACE = loads("""\

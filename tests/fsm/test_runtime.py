@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scxlife.fsm.decide import decide
+from scxlife.fsm.decision import decide
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.events import Event
 from scxlife.fsm.frozen import freeze, thaw
-from scxlife.fsm.load import loads
+from scxlife.fsm.loader import loads
 from scxlife.fsm.runtime import MachineError, Refused, Runtime
 from scxlife.lifecycle.options import shipped
 
@@ -90,7 +90,7 @@ version: 1
 initial: dark
 settings: {burn: {value: 2s}, never: {value: null}}
 sources: {wall: switch}
-outcomes: {dead: {}, verdict: {}}
+outcomes: {dead: {}}
 actions: {glow: light, cool: less light, buzz: noise}
 events:
   fault: {source: action}

@@ -1,0 +1,212 @@
+"""What a document declares, with every name in it looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State
+from .document import NAME, Document, Names
+from .problems import Findings, Path, closest
+
+# Of events that arrive together: what an action just said, then facts by the author's ranks, then deadlines.
+ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
+
+NAMED = ("states", "events", "groups", "guards", "actions", "sources", "settings", "outcomes", "profiles")
+# Words that have a meaning of their own where such a name may stand.
+RESERVED = {"sources": (BY_ACTION, BY_CALLER), "outcomes": (VERDICT,)}
+
+
+class Declarations:
+    """The names of one document, and what was found of each.
+
+    A misspelt name is reported and then taken for the one it is nearest to, so that what follows from it is checked
+    as well. When no name is near, `unsure` is set: the table can't be judged as a whole.
+    """
+
+    def __init__(self, document: Document, findings: Findings) -> None:
+        self.doc = document
+        self.findings = findings
+        self.used: set[tuple[str, str]] = set()
+        self.unsure = False
+        self.events: dict[str, Event] = {}
+        self.states: dict[str, State] = {}
+        self.actions: dict[str, Action] = {}
+        self._form()
+        self._actions()
+        self._events()
+        self._states()
+        self.initial = self.known("state", document.initial, document.states, ("initial",))
+        self._groups()
+        self._profiles()
+        self._postings()
+
+    # -- looking up --------------------------------------------------------------------------------------------
+
+    def known(self, kind: str, name: str, among: Iterable[str], path: Path, also: Iterable[str] = ()) -> str | None:
+        """The declared name that `name` is or was meant to be; None, and a problem, when there is none near."""
+        if name in among or name in also:
+            self.used.add((kind, name))
+            return name
+        names = [*among, *also]
+        meant = closest(name, names)
+        if meant is None:
+            self.unsure = True
+            known = f"; there {'is none' if not names else 'are ' + _listed(names)}"
+            self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {name!r}{known}")
+            return None
+        self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {name!r}; did you mean {meant!r}?")
+        self.used.add((kind, meant))
+        return meant
+
+    def each(self, names: Names, path: Path) -> Iterator[tuple[str, Path]]:
+        """Every name with its own path, also where one stands without a list."""
+        for index, name in enumerate(names):
+            yield name, (*path, index) if (*path, index) in self.findings.marks else path
+
+    def all_known(self, kind: str, names: Names, among: Iterable[str], path: Path) -> tuple[str, ...]:
+        found = (self.known(kind, name, among, where) for name, where in self.each(names, path))
+        return tuple(name for name in found if name is not None)
+
+    def outcome(self, text: str, path: Path, also: tuple[str, ...] = ()) -> str:
+        """An outcome, with its reason where it has reasons."""
+        kind, _, reason = text.partition("/")
+        known = self.known("outcome", kind, self.doc.outcomes, path, also)
+        if known is None or known not in self.doc.outcomes:
+            return text
+        reasons = self.doc.outcomes[known].reasons
+        if reason:
+            meant = self.known("reason", reason, reasons, path)
+            self.used.add(("outcome", f"{known}/{meant}"))
+            return f"{known}/{meant}"
+        if reasons:
+            text = f"outcome {known!r} needs one of its reasons: {_listed(reasons)}"
+            self.findings.add(path, "missing-reason", text)
+        return known
+
+    # -- declaring ---------------------------------------------------------------------------------------------
+
+    def _form(self) -> None:
+        doc = self.doc
+        for section in NAMED:
+            for name in getattr(doc, section):
+                self._name(name, (section, name))
+                if name in RESERVED.get(section, ()):
+                    self.findings.add((section, name), "name-taken", f"{name!r} has a meaning of its own here")
+        for outcome, declared in doc.outcomes.items():
+            for name in declared.reasons:
+                self._name(name, ("outcomes", outcome, "reasons", name))
+        for name in doc.groups:
+            if name in doc.states:
+                self.findings.add(("groups", name), "name-taken", f"group {name!r} has the name of a state")
+
+    def _name(self, name: str, path: Path) -> None:
+        if NAME.fullmatch(name) is None:
+            text = f"{name!r} is no name: a letter, then letters, digits, `_`, `-` or `.`"
+            self.findings.add(path, "bad-name", text)
+
+    def _actions(self) -> None:
+        for name, action in self.doc.actions.items():
+            path: Path = ("actions", name, "posts")
+            posts = self.all_known("event", action.posts, self.doc.events, path)
+            for event, where in self.each(action.posts, path):
+                declared = self.doc.events.get(event)
+                if declared is not None and declared.source != BY_ACTION:
+                    text = f"action {name!r} posts {event!r}, whose source is {declared.source or 'a timer'}"
+                    self.findings.add(where, "not-postable", f"{text}: only events of `source: action` can be posted")
+            self.actions[name] = Action(name, action.doc, posts)
+        if self.doc.actions and FAULT not in self.doc.events:
+            self.unsure = True
+            text = f"a machine with actions declares what happens when one fails: the event {FAULT!r} of source action"
+            self.findings.add(("events",), "missing-key", text)
+
+    def _events(self) -> None:
+        doc = self.doc
+        for name, event in doc.events.items():
+            path: Path = ("events", name)
+            source, timer = event.source, event.timer
+            if (source is None) == (timer is None):
+                text = "either a source or a timer" if source is None else "one origin: a source or a timer, not both"
+                self.findings.add(path, "event-origin", f"event {name!r} needs {text}")
+                timer = None
+            if source is not None:
+                source = self.known("source", source, doc.sources, (*path, "source"), RESERVED["sources"])
+            if timer is not None:
+                timer = self.known("setting", timer, doc.settings, (*path, "timer"))
+            if timer is not None:
+                value: object = doc.settings[timer].value
+                if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+                    self.findings.add((*path, "timer"), "wrong-type", f"setting {timer!r} is no duration")
+            default = TIMER_RANK if timer else ACTION_RANK if source == BY_ACTION else FACT_RANK
+            rank = default if event.rank is None else event.rank
+            self.events[name] = Event(name, rank, source, timer, event.doc)
+
+    def _states(self) -> None:
+        doc = self.doc
+        for name, state in doc.states.items():
+            path: Path = ("states", name)
+            sources = self.all_known("source", state.sources, doc.sources, (*path, "sources"))
+            entry = self.all_known("action", state.entry, doc.actions, (*path, "entry"))
+            exit_ = self.all_known("action", state.exit, doc.actions, (*path, "exit"))
+            deadlines = self._deadlines(state.deadlines, (*path, "deadlines"))
+            final = state.final
+            if final is not None:
+                final = self.outcome(final, (*path, "final"), RESERVED["outcomes"])
+                for field in ("sources", "exit", "deadlines"):
+                    if getattr(state, field):
+                        text = f"final state {name!r} has {field}: the machine has ended there"
+                        self.findings.add((*path, field), "final-state", text)
+                if state.no_deadline is not None:
+                    text = f"final state {name!r} needs no reason to have no deadline: the machine has ended there"
+                    self.findings.add((*path, "no-deadline"), "final-state", text)
+            elif deadlines and state.no_deadline is not None:
+                text = f"state {name!r} has deadlines and a reason to have none"
+                self.findings.add((*path, "no-deadline"), "no-deadline", text)
+            elif not state.deadlines and state.no_deadline is None:
+                text = f"state {name!r} names no deadline; give one, or say `no-deadline:` with the reason"
+                self.findings.add(path, "no-deadline", text)
+            self.states[name] = State(
+                name, state.doc, state.phase, sources, entry, exit_, deadlines, state.no_deadline, final
+            )
+
+    def _deadlines(self, names: Names, path: Path) -> tuple[str, ...]:
+        found = []
+        for name, where in self.each(names, path):
+            known = self.known("event", name, self.doc.events, where)
+            if known is None:
+                continue
+            self.used.add(("timer", known))
+            if self.doc.events[known].timer is None:
+                self.findings.add(where, "not-a-timer", f"event {known!r} has no timer, so it is no deadline")
+            else:
+                found.append(known)
+        return tuple(dict.fromkeys(found))
+
+    def _groups(self) -> None:
+        self.groups = {
+            name: tuple(dict.fromkeys(self.all_known("state", members, self.doc.states, ("groups", name))))
+            for name, members in self.doc.groups.items()
+        }
+
+    def _profiles(self) -> None:
+        for name, profile in self.doc.profiles.items():
+            for source in profile.sources:
+                self.known("source", source, self.doc.sources, ("profiles", name, "sources", source))
+            for setting in profile.settings:
+                self.known("setting", setting, self.doc.settings, ("profiles", name, "settings", setting))
+
+    def _postings(self) -> None:
+        """What only actions say must be said by one; what no state arms never comes."""
+        posted = {event for action in self.actions.values() for event in action.posts}
+        for name, event in self.events.items():
+            if event.source == BY_ACTION and name not in posted and name != FAULT:
+                text = f"no action lists {name!r} in its `posts`, so it never comes"
+                self.findings.add(("events", name), "unposted-event", text)
+            if event.timer is not None and ("timer", name) not in self.used:
+                self.findings.add(("events", name), "unarmed-timer", f"no state has the deadline {name!r}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """A few names for a person; the rest is a number."""
+    every = list(names)
+    shown = ", ".join(every[:8])
+    return shown if len(every) <= 8 else f"{shown} and {len(every) - 8} more"

@@ -1,0 +1,58 @@
+"""Checks a definition as a whole: from its text to a definition that can run, or to all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike, fspath
+
+import attrs
+
+from .codes import ERROR
+from .compile import compile_document
+from .definition import Definition
+from .include import read_bounded, read_whole
+from .problems import DefinitionError, Place, Problem
+from .structure import structure
+
+
+@attrs.frozen
+class Report:
+    """What a check found. `definition` is there when no problem is an error; `texts` holds every file that was
+    read, for quoting its lines."""
+
+    definition: Definition | None
+    problems: tuple[Problem, ...]
+    texts: Mapping[str, bytes] = attrs.Factory(dict)
+
+    @property
+    def errors(self) -> int:
+        return sum(problem.severity == ERROR for problem in self.problems)
+
+    @property
+    def warnings(self) -> int:
+        return len(self.problems) - self.errors
+
+
+def check_text(text: str | bytes, file: str = "<definition>") -> Report:
+    """Check the definition in `text`. `file` names it in problems and is where its includes are looked for."""
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    texts: Mapping[str, bytes] = {file: raw}
+    try:
+        whole = read_whole(raw, file)
+        texts = whole.texts
+        document = structure(whole.data, whole.findings)
+        definition = compile_document(document, whole.findings, whole.layers)
+    except DefinitionError as error:
+        return Report(None, error.problems, texts)
+    problems = tuple(sorted(set(whole.findings.problems)))
+    return Report(None if whole.findings.fatal else definition, problems, texts)
+
+
+def check(path: str | PathLike[str]) -> Report:
+    """Check the definition in the file at `path`; a file that can't be read is a problem like any other."""
+    name = fspath(path)
+    try:
+        text = read_bounded(name)
+    except OSError as error:
+        return Report(None, (Problem(Place(name, 1, 1), "unreadable", error.strerror or str(error)),))
+    return check_text(text, name)

@@ -1,0 +1,229 @@
+"""From plain data to the document's attrs classes, by cattrs, and from its errors to problems with a place.
+
+cattrs structures strictly here: an unknown key, a missing key and a value of another type are problems at the place
+where they stand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from cattrs import Converter
+from cattrs.cols import list_structure_factory, mapping_structure_factory
+from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, override
+
+from .document import CLASSES, ActionDoc, Document, Names, Scalar, key_of
+from .durations import parse_duration
+from .problems import DefinitionError, Findings, Path, closest, did_you_mean
+from .yaml_reader import Word
+
+_KEYS = {field.name: key_of(field) for cls in CLASSES for field in attrs.fields(cls)}
+
+
+def _kind(value: object) -> str:
+    names = {dict: "a mapping", list: "a list", str: "text", bool: "a truth value", int: "a number"}
+    return "nothing" if value is None else names.get(type(value), "a number")
+
+
+def _strict(wanted: type, called: str) -> Callable[[Any, Any], Any]:
+    def structure(value: Any, _: Any) -> Any:
+        if type(value) is Word and wanted is str:
+            return str(value)
+        if type(value) is not wanted:
+            raise TypeError(f"{called} is wanted here, not {_kind(value)}")
+        return value
+
+    return structure
+
+
+def _names(value: Any, _: Any) -> Names:
+    if isinstance(value, str):
+        return Names((str(value),))
+    if not isinstance(value, list):
+        raise TypeError(f"a name or a list of names is wanted here, not {_kind(value)}")
+    for item in value:
+        if not isinstance(item, str):
+            raise TypeError(f"a name is wanted here, not {_kind(item)}")
+    return Names(map(str, value))
+
+
+class AmbiguousWord(ValueError):
+    """A setting's value that YAML 1.1 and 1.2 read differently."""
+
+
+def _scalar(value: Any, _: Any) -> Any:
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"a plain value is wanted here, not {_kind(value)}")
+    if isinstance(value, Word):
+        raise AmbiguousWord(f"{value!s} is a truth value to some YAML readers: say true or false, or put it in quotes")
+    if value[:1].isdigit():
+        return parse_duration(value)
+    return value
+
+
+def _optional_text(value: Any, _: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"text is wanted here, not {_kind(value)}")
+    return None if value is None else str(value)
+
+
+# Classes whose documentation alone may stand for the whole.
+_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc}
+
+
+def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
+    renames = {field.name: override(rename=key_of(field)) for field in attrs.fields(cls) if key_of(field) != field.name}
+    structure: Callable[[Any, Any], Any] = make_dict_structure_fn(
+        cls,
+        converter,
+        _cattrs_forbid_extra_keys=True,
+        _cattrs_detailed_validation=True,
+        **renames,  # type: ignore[arg-type]
+    )
+
+    def checked(value: Any, wanted: Any) -> Any:
+        if isinstance(value, str) and cls in _SHORT:
+            return _SHORT[cls](value)
+        if not isinstance(value, dict):
+            raise TypeError(f"a mapping is wanted here, not {_kind(value)}")
+        return structure(value, wanted)
+
+    return checked
+
+
+def _container(factory: Callable[..., Any], wanted: type, called: str) -> Callable[[Any, Converter], Any]:
+    """A hook factory that refuses anything but `wanted`: text is iterable, and a number has no length."""
+
+    def make(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+        inner = factory(cls, converter)
+
+        def checked(value: Any, _: Any) -> Any:
+            if not isinstance(value, wanted):
+                raise TypeError(f"{called} is wanted here, not {_kind(value)}")
+            return inner(value, cls)
+
+        return checked
+
+    return make
+
+
+def _converter() -> Converter:
+    converter = Converter(detailed_validation=True, forbid_extra_keys=True)
+    # Strict primitives first: the generated class hooks look them up when they are made, and cattrs' own hook for
+    # str would turn a list into its text.
+    converter.register_structure_hook(str, _strict(str, "text"))
+    converter.register_structure_hook(int, _strict(int, "a whole number"))
+    converter.register_structure_hook(Names, _names)
+    converter.register_structure_hook(Scalar, _scalar)
+    converter.register_structure_hook_func(lambda cls: cls == (str | None), _optional_text)
+    converter.register_structure_hook_factory(
+        lambda cls: getattr(cls, "__origin__", None) is list,
+        _container(list_structure_factory, list, "a list"),
+    )
+    converter.register_structure_hook_factory(
+        lambda cls: getattr(cls, "__origin__", None) is dict,
+        _container(mapping_structure_factory, dict, "a mapping"),
+    )
+    for cls in CLASSES:
+        converter.register_structure_hook(cls, _class_hook(converter, cls))
+    return converter
+
+
+_CONVERTER: list[Converter] = []
+
+
+def structure(data: object, findings: Findings) -> Document:
+    """The document for plain data. Raises DefinitionError with every problem of form, each at its place.
+
+    A key that is near to a known one is reported and taken for it, so that one run tells of what follows as well.
+    """
+    if not _CONVERTER:
+        _CONVERTER.append(_converter())
+    try:
+        document: Document = _CONVERTER[0].structure(data, Document)
+    except (ClassValidationError, TypeError, ValueError) as error:
+        form = _Form(findings)
+        form.problems(error, ())
+        if form.report():
+            raise DefinitionError(findings.problems) from None
+        for path, key, meant in form.keys:
+            _rename(data, path, key, meant)
+            findings.marks = {**findings.marks, **_renamed(findings, path, key, meant)}
+        return structure(data, findings)
+    return document
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _rename(data: object, path: Path, key: str, meant: str | None) -> None:
+    owner = _at(data, path)
+    value = owner.pop(key)
+    if meant is not None:
+        owner.setdefault(meant, value)
+
+
+def _renamed(findings: Findings, path: Path, key: str, meant: str | None) -> dict[Path, Any]:
+    """Marks for what now stands under the key that was meant."""
+    old, size = (*path, key), len(path) + 1
+    return (
+        {}
+        if meant is None or (*path, meant) in findings.marks
+        else {(*path, meant, *p[size:]): place for p, place in findings.marks.items() if p[:size] == old}
+    )
+
+
+class _Form:
+    """Turns cattrs' tree of errors into problems with a place."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.keys: list[tuple[Path, str, str | None]] = []
+        self.missing: list[tuple[Path, str]] = []
+        self.others = False
+
+    def problems(self, error: BaseException, path: Path) -> None:
+        if isinstance(error, IterableValidationError):
+            grouped, others = error.group_exceptions()
+            for inner, item in grouped:
+                self.problems(inner, (*path, item.index))
+            for inner in others:
+                self.problems(inner, path)
+        elif isinstance(error, ClassValidationError):
+            named, others = error.group_exceptions()
+            for inner, note in named:
+                key = _KEYS[str(note.name)]
+                if isinstance(inner, KeyError) and (*path, key) not in self.findings.marks:
+                    self.missing.append((path, key))
+                else:
+                    self.problems(inner, (*path, key))
+            for inner in others:
+                self.problems(inner, path)
+        elif isinstance(error, ForbiddenExtraKeysError):
+            known = [key_of(field) for field in attrs.fields(error.cl)]
+            for key in sorted(error.extra_fields):
+                self.findings.add((*path, key), "unknown-key", f"unknown key {key!r}{did_you_mean(key, known)}")
+                self.keys.append((path, key, closest(key, known)))
+        else:
+            self.others = True
+            code = "yaml-boolean" if isinstance(error, AmbiguousWord) else "wrong-type"
+            self.findings.add(path, code, str(error))
+
+    def report(self) -> bool:
+        """Tell of missing keys, but not of one that a misspelt key stands for. Whether that leaves no document."""
+        meant = {(path, key) for path, _, key in self.keys}
+        missing = [(path, key) for path, key in self.missing if (path, key) not in meant]
+        for path, key in missing:
+            self.findings.add(path, "missing-key", f"key {key!r} is missing")
+        return self.others or bool(missing) or not self.keys

@@ -1,0 +1,38 @@
+"""Declarations of which nothing comes: warnings, because they do no harm and were probably not meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .declarations import Declarations
+from .definition import FAULT, IMPOSSIBLE, Cell
+from .problems import Findings
+
+
+def check_unused(names: Declarations, cells: Mapping[tuple[str, str], Cell], findings: Findings) -> None:
+    """Report guards, actions, groups, sources and outcomes that nothing uses, and events that can come nowhere."""
+    doc = names.doc
+    for kind, section in (
+        ("guard", doc.guards),
+        ("action", doc.actions),
+        ("group", doc.groups),
+        ("source", doc.sources),
+        ("outcome", doc.outcomes),
+    ):
+        for name in section:
+            if (kind, name) not in names.used:
+                findings.add((f"{kind}s", name), f"unused-{kind}", f"{kind} {name!r} is used nowhere")
+    for outcome, declared in doc.outcomes.items():
+        for reason in declared.reasons:
+            if ("outcome", outcome) in names.used and ("outcome", f"{outcome}/{reason}") not in names.used:
+                path = ("outcomes", outcome, "reasons", reason)
+                findings.add(path, "unused-outcome", f"reason {reason!r} of {outcome!r} is used nowhere")
+    living = {name for name, state in names.states.items() if state.final is None}
+    heard = {
+        event
+        for (state, event), cell in cells.items()
+        if state in living and any(branch.decision.kind != IMPOSSIBLE for branch in cell)
+    }
+    for name in names.events:
+        if name not in heard and name != FAULT:
+            findings.add(("events", name), "unused-event", f"event {name!r} is impossible in every state")
