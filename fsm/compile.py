@@ -8,8 +8,9 @@ from .declarations import Declarations
 from .definition import Definition, Profile, Value
 from .document import FORMAT, Document
 from .explore import Exploration, check_exploration
+from .findings import Findings
 from .graph import check_graph
-from .problems import Findings
+from .marks import VALUE
 from .table import Table
 from .unused import check_unused
 
@@ -21,7 +22,7 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
     """
     if document.format != FORMAT:
         text = f"format {document.format} is not known here; this version reads format {FORMAT}"
-        findings.add(("format",), "unknown-format", text)
+        findings.add(("format", VALUE), "unknown-format", text)
         return None
     names = Declarations(document, findings)
     table = Table(names, findings, layers)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State
 from .document import NAME, Document, Names
-from .problems import Findings, Path, closest
+from .findings import Findings
+from .marks import VALUE
+from .problems import Path, closest
 
 # Of events that arrive together: what an action just said, then facts by the author's ranks, then deadlines.
 ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
@@ -35,7 +37,7 @@ class Declarations:
         self._actions()
         self._events()
         self._states()
-        self.initial = self.known("state", document.initial, document.states, ("initial",))
+        self.initial = self.known("state", document.initial, document.states, ("initial", VALUE))
         self._groups()
         self._profiles()
         self._postings()
@@ -61,7 +63,7 @@ class Declarations:
     def each(self, names: Names, path: Path) -> Iterator[tuple[str, Path]]:
         """Every name with its own path, also where one stands without a list."""
         for index, name in enumerate(names):
-            yield name, (*path, index) if (*path, index) in self.findings.marks else path
+            yield name, (*path, index)
 
     def all_known(self, kind: str, names: Names, among: Iterable[str], path: Path) -> tuple[str, ...]:
         found = (self.known(kind, name, among, where) for name, where in self.each(names, path))
@@ -129,9 +131,9 @@ class Declarations:
                 self.findings.add(path, "event-origin", f"event {name!r} needs {text}")
                 timer = None
             if source is not None:
-                source = self.known("source", source, doc.sources, (*path, "source"), RESERVED["sources"])
+                source = self.known("source", source, doc.sources, (*path, "source", VALUE), RESERVED["sources"])
             if timer is not None:
-                timer = self.known("setting", timer, doc.settings, (*path, "timer"))
+                timer = self.known("setting", timer, doc.settings, (*path, "timer", VALUE))
             if timer is not None:
                 value: object = doc.settings[timer].value
                 if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
@@ -150,7 +152,7 @@ class Declarations:
             deadlines = self._deadlines(state.deadlines, (*path, "deadlines"))
             final = state.final
             if final is not None:
-                final = self.outcome(final, (*path, "final"), RESERVED["outcomes"])
+                final = self.outcome(final, (*path, "final", VALUE), RESERVED["outcomes"])
                 for field in ("sources", "exit", "deadlines"):
                     if getattr(state, field):
                         text = f"final state {name!r} has {field}: the machine has ended there"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import attrs
 
 from .definition import BY_CALLER, DEFER, FAULT, GO, IMPOSSIBLE, VERDICT, Action, Branch, Cell, Event, State
-from .problems import Findings
+from .findings import Findings
 from .table import Row
 
 # A machine of a thousand states without deferred events takes two thousand; more than this is not walked.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from .definition import GO, Cell, State
-from .problems import Findings
+from .findings import Findings
 
 Edges = Mapping[str, set[str]]
 

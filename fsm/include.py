@@ -16,7 +16,9 @@ from pathlib import Path as FilePath
 import attrs
 
 from .document import Document, key_of
-from .problems import Findings, Path, Place
+from .findings import Findings
+from .marks import VALUE, Joined
+from .problems import Path
 from .yaml_reader import MAX_BYTES, read_yaml
 
 _SECTIONS = {key_of(field): field.type for field in attrs.fields(Document)}
@@ -64,8 +66,11 @@ def read_whole(text: bytes, file: str) -> Whole:
     data, findings = read_yaml(text, file)
     if not isinstance(data, dict) or "include" not in data:
         return Whole(data, findings, {}, texts)
-    parts = list(_parts(_Part(data, findings, 0), file, texts, []))
-    return _joined(parts, texts)
+    first = _Part(data, findings, 0)
+    joiner = _Joiner(first)
+    for part in sorted(_parts(first, file, texts, []), key=lambda part: part.depth):
+        joiner.add(part)
+    return Whole(joiner.data, joiner.findings, joiner.layers, texts)
 
 
 def _parts(part: _Part, file: str, texts: dict[str, bytes], above: list[str]) -> Iterator[_Part]:
@@ -113,72 +118,60 @@ def _included(part: _Part, target: str, path: Path, texts: dict[str, bytes], abo
         yield _Part({}, findings, part.depth + 1)
 
 
-def _joined(parts: list[_Part], texts: dict[str, bytes]) -> Whole:
-    data: dict[str, object] = {}
-    marks: dict[Path, Place] = dict(parts[0].findings.marks)
-    findings = Findings(marks)
-    layers: dict[str, list[int]] = {key: [] for key in LISTS}
-    said_at: dict[Path, int] = {}
-    for part in sorted(parts, key=lambda part: part.depth):
-        findings.problems += part.findings.problems
+class _Joiner:
+    """Puts parts together, the nearest first, and remembers where each piece stands."""
+
+    def __init__(self, first: _Part) -> None:
+        self.data: dict[str, object] = {}
+        self.marks = Joined(first.findings.marks)
+        self.findings = Findings(self.marks)
+        self.layers: dict[str, list[int]] = {key: [] for key in LISTS}
+        self.said_at: dict[Path, int] = {}
+
+    def add(self, part: _Part) -> None:
+        self.findings.problems += part.findings.problems
         for key, value in part.data.items():
             if key in LISTS and isinstance(value, list):
-                rows = data.setdefault(key, [])
-                assert isinstance(rows, list)
-                _copy_rows(part, key, value, len(rows), marks)
-                rows += value
-                layers[key] += [part.depth] * len(value)
+                self._rows(part, key, value)
             elif key in MAPPINGS and isinstance(value, dict):
-                section = data.setdefault(key, {})
-                assert isinstance(section, dict)
-                marks.setdefault((key,), part.findings.marks[key,])
-                for name, declared in value.items():
-                    _join(part, section, (key, name), declared, marks, said_at, findings)
-            elif key not in data:
-                data[key] = value
-                _copy(part, (key,), marks)
-                said_at[(key,)] = part.depth
-            elif key == "format" and data[key] != value:
-                text = f"this is format {value}, and its includer {data[key]}"
-                findings.at(part.findings.marks[key,], "include", text)
-    return Whole(data, findings, layers, texts)
+                section = self.data.setdefault(key, {})
+                if isinstance(section, dict):
+                    self.marks.routes.setdefault((key,), (part.findings.marks, (key,)))
+                    for name, declared in value.items():
+                        self._name(part, section, (key, name), declared)
+            elif key not in self.data:
+                self.data[key] = value
+                self._stands((key,), part)
+            elif key == "format" and self.data[key] != value:
+                text = f"this is format {value}, and its includer {self.data[key]}"
+                self.findings.at(part.findings.marks.place((key, VALUE)), "include", text)
 
+    def _stands(self, path: Path, part: _Part) -> None:
+        self.marks.routes[path] = (part.findings.marks, path)
+        self.said_at[path] = part.depth
 
-def _join(
-    part: _Part,
-    into: dict[str, object],
-    path: Path,
-    value: object,
-    marks: dict[Path, Place],
-    said_at: dict[Path, int],
-    findings: Findings,
-) -> None:
-    name = str(path[-1])
-    if name not in into:
-        into[name] = dict(value) if isinstance(value, dict) else value
-        _copy(part, path, marks)
-        for below in [path, *((*path, key) for key in value)] if isinstance(value, dict) else [path]:
-            said_at[below] = part.depth
-        return
-    present = into[name]
-    if isinstance(present, dict) and isinstance(value, dict):
-        for key, inner in value.items():
-            _join(part, present, (*path, key), inner, marks, said_at, findings)
-    elif said_at[path] == part.depth and present != value:
-        text = f"{'.'.join(map(str, path))} is said in {marks[path]} as well, and differently"
-        findings.at(part.findings.marks[path], "include", text)
+    def _rows(self, part: _Part, key: str, rows: list[object]) -> None:
+        present = self.data.setdefault(key, [])
+        if not isinstance(present, list):
+            return  # told as a wrong type when the document is structured
+        for index in range(len(rows)):
+            self.marks.routes[(key, len(present) + index)] = (part.findings.marks, (key, index))
+        present += rows
+        self.layers[key] += [part.depth] * len(rows)
 
-
-def _copy(part: _Part, path: Path, marks: dict[Path, Place]) -> None:
-    size = len(path)
-    for known, place in part.findings.marks.items():
-        if known[:size] == path:
-            marks.setdefault(known, place)
-
-
-def _copy_rows(part: _Part, key: str, rows: list[object], offset: int, marks: dict[Path, Place]) -> None:
-    """Marks of rows that stand behind those of nearer files."""
-    for known, place in part.findings.marks.items():
-        if len(known) > 1 and known[0] == key and isinstance(known[1], int):
-            marks[(key, known[1] + offset, *known[2:])] = place
-    marks.setdefault((key,), part.findings.marks[key,])
+    def _name(self, part: _Part, into: dict[str, object], path: Path, value: object) -> None:
+        name = str(path[-1])
+        if name not in into:
+            into[name] = dict(value) if isinstance(value, dict) else value
+            self._stands(path, part)
+            if isinstance(value, dict):
+                for key in value:
+                    self._stands((*path, key), part)
+            return
+        present = into[name]
+        if isinstance(present, dict) and isinstance(value, dict):
+            for key, inner in value.items():
+                self._name(part, present, (*path, key), inner)
+        elif self.said_at[path] == part.depth and present != value:
+            text = f"{'.'.join(map(str, path))} is said in {self.marks.place(path)} as well, and differently"
+            self.findings.at(part.findings.marks.place(path), "include", text)

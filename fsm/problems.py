@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import attrs
 
-from .codes import ERROR, severity
+from .codes import severity
 
 Path = tuple[str | int, ...]
 
@@ -23,9 +23,6 @@ class Place:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
-
-
-Marks = Mapping[Path, Place]
 
 
 @attrs.frozen(order=True)
@@ -51,32 +48,6 @@ class DefinitionError(ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__("\n".join(map(str, self.problems)))
-
-
-def nearest(marks: Marks, path: Path) -> Place:
-    """The place of `path`, or of the closest part around it that the file has."""
-    while path not in marks:
-        path = path[:-1]
-    return marks[path]
-
-
-class Findings:
-    """Collects problems, each at the place of a path in the file."""
-
-    def __init__(self, marks: Marks) -> None:
-        self.marks = marks
-        self.problems: list[Problem] = []
-
-    def add(self, path: Path, code: str, message: str) -> None:
-        self.problems.append(Problem(nearest(self.marks, path), code, message))
-
-    def at(self, place: Place, code: str, message: str) -> None:
-        self.problems.append(Problem(place, code, message))
-
-    @property
-    def fatal(self) -> bool:
-        """Whether any of them is an error."""
-        return any(problem.severity == ERROR for problem in self.problems)
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

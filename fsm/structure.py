@@ -18,7 +18,9 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from .document import CLASSES, ActionDoc, Document, Names, Scalar, key_of
 from .durations import parse_duration
-from .problems import DefinitionError, Findings, Path, closest, did_you_mean
+from .findings import Findings
+from .marks import VALUE
+from .problems import DefinitionError, Path, closest, did_you_mean
 from .yaml_reader import Word
 
 _KEYS = {field.name: key_of(field) for cls in CLASSES for field in attrs.fields(cls)}
@@ -156,32 +158,19 @@ def structure(data: object, findings: Findings) -> Document:
             raise DefinitionError(findings.problems) from None
         for path, key, meant in form.keys:
             _rename(data, path, key, meant)
-            findings.marks = {**findings.marks, **_renamed(findings, path, key, meant)}
+            if meant is not None and not findings.marks.has((*path, meant)):
+                findings.marks.take_for(path, key, meant)
         return structure(data, findings)
     return document
 
 
-def _at(data: Any, path: Path) -> Any:
+def _rename(data: Any, path: Path, key: str, meant: str | None) -> None:
+    """Put what stands under a misspelt key under the one that was meant, unless that is there as well."""
     for part in path:
         data = data[part]
-    return data
-
-
-def _rename(data: object, path: Path, key: str, meant: str | None) -> None:
-    owner = _at(data, path)
-    value = owner.pop(key)
+    value = data.pop(key)
     if meant is not None:
-        owner.setdefault(meant, value)
-
-
-def _renamed(findings: Findings, path: Path, key: str, meant: str | None) -> dict[Path, Any]:
-    """Marks for what now stands under the key that was meant."""
-    old, size = (*path, key), len(path) + 1
-    return (
-        {}
-        if meant is None or (*path, meant) in findings.marks
-        else {(*path, meant, *p[size:]): place for p, place in findings.marks.items() if p[:size] == old}
-    )
+        data.setdefault(meant, value)
 
 
 class _Form:
@@ -204,7 +193,7 @@ class _Form:
             named, others = error.group_exceptions()
             for inner, note in named:
                 key = _KEYS[str(note.name)]
-                if isinstance(inner, KeyError) and (*path, key) not in self.findings.marks:
+                if isinstance(inner, KeyError) and not self.findings.marks.has((*path, key)):
                     self.missing.append((path, key))
                 else:
                     self.problems(inner, (*path, key))
@@ -218,7 +207,7 @@ class _Form:
         else:
             self.others = True
             code = "yaml-boolean" if isinstance(error, AmbiguousWord) else "wrong-type"
-            self.findings.add(path, code, str(error))
+            self.findings.add((*path, VALUE), code, str(error))
 
     def report(self) -> bool:
         """Tell of missing keys, but not of one that a misspelt key stands for. Whether that leaves no document."""

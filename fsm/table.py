@@ -22,7 +22,9 @@ from .definition import (
     State,
 )
 from .document import Names, ReasonedDoc, RowDoc
-from .problems import Findings, Path, Place, closest, nearest
+from .findings import Findings
+from .marks import VALUE
+from .problems import Path, closest
 
 ANY = "*"
 BY_NAME, BY_GROUP, BY_ANY = 0, 1, 2
@@ -40,7 +42,6 @@ class Row:
     """A row of the document, with its names looked up. `taken` once it decides anything."""
 
     path: Path
-    place: Place
     order: int
     kind: str
     guards: Guards
@@ -94,19 +95,16 @@ class Table:
     def _row(self, row: RowDoc, path: Path) -> None:
         names = self.names
         do = names.all_known("action", row.do, names.doc.actions, (*path, "do"))
-        verdict = None if row.verdict is None else names.outcome(row.verdict, (*path, "verdict"))
-        to = None if row.to is None else names.known("state", row.to, names.doc.states, (*path, "to"))
+        verdict = None if row.verdict is None else names.outcome(row.verdict, (*path, "verdict", VALUE))
+        to = None if row.to is None else names.known("state", row.to, names.doc.states, (*path, "to", VALUE))
         guards = self._guards(row, path)
         if guards is not None:
-            self._claim(row, Row(path, self._place(path), len(self.all_rows), GO, guards, row.note, to, do, verdict))
+            self._claim(row, Row(path, len(self.all_rows), GO, guards, row.note, to, do, verdict))
 
     def _reasoned(self, kind: str, row: ReasonedDoc, path: Path) -> None:
         guards = self._guards(row, path)
         if guards is not None:
-            self._claim(row, Row(path, self._place(path), len(self.all_rows), kind, guards, row.because))
-
-    def _place(self, path: Path) -> Place:
-        return nearest(self.findings.marks, path)
+            self._claim(row, Row(path, len(self.all_rows), kind, guards, row.because))
 
     def _guards(self, row: RowDoc | ReasonedDoc, path: Path) -> Guards | None:
         """The row's guards, each once; None when it can never be taken."""
@@ -210,8 +208,14 @@ class Table:
         if claims is None:
             self._derived(state, event)
             return
-        if len(claims) > 1:
-            claims.sort()
+        if len(claims) == 1 and claims[0][1]:
+            # The usual cell: one row, no guards.
+            row = claims[0][3]
+            row.taken = True
+            self.cells[key] = (Branch((), self._decision(row, state, event)),)
+            self.origins[key] = (row,)
+            return
+        claims.sort()
         taken, left = self._taken(key, claims)
         branches = [Branch(row.guards, self._decision(row, state, event)) for row in taken]
         if left is not None:
@@ -270,9 +274,9 @@ class Table:
                 claim[3].taken = True  # told here
                 same = before[3].says() == claim[3].says()
                 code = "duplicate-row" if same else "overlapping-rows"
-                line = before[3].place.line
+                line = self.findings.marks.place(before[3].path).line
                 text = f"{key[0]} × {key[1]} is settled already by the row at line {line}"
-                self.findings.at(claim[3].place, code, text if same else f"{text}, which says something else")
+                self.findings.add(claim[3].path, code, text if same else f"{text}, which says something else")
                 return
 
     def _decision(self, row: Row, state: State, event: Event) -> Decision:
@@ -333,7 +337,7 @@ class Table:
                 text = f"event {row.silent.name!r} comes in none of these states, so the row is never taken"
                 self.findings.add((*row.path, "on"), code, text)
             else:
-                self.findings.at(row.place, "shadowed-row", "every cell of this row is settled by narrower rows")
+                self.findings.add(row.path, "shadowed-row", "every cell of this row is settled by narrower rows")
 
     def _unhandled(self) -> None:
         doc = self.names.doc

@@ -3,6 +3,7 @@
 The first record is the header: `{"kind": "tape", "version": 1, "machine": …, "seq": 0, "t": …}`. Each record has
 `seq` (counts from 0), `t` (monotonic seconds) and `kind`: `start`, `event` (came into the inbox), `step` (was
 delivered: state, cell, target, guards, actions), `action` (its result), `drop`, `end`. One record is one write.
+docs/tape.md has every field; `tape_reader` reads a tape back and `replay` holds it against its definition.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ Record = Mapping[str, Any]
 
 
 class Tape:
-    """Numbers records and hands each, as a mapping and as a line of JSON, to whoever reads along."""
+    """Numbers records and hands each, as a line of JSON without its newline, to whoever reads along.
+
+    Any line can be encoded as UTF-8.
+    """
 
     def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], object]) -> None:
         self._readers = readers
@@ -36,7 +40,10 @@ class Tape:
         )
 
     def __call__(self, record: Record) -> None:
-        line = json.dumps({"seq": self._seq, **record}, ensure_ascii=False, default=_plain)
+        text = json.dumps({"seq": self._seq, **record}, ensure_ascii=False, default=_plain)
+        # A file's name may be bytes that are no UTF-8, which Python carries as lone surrogates; no encoder takes those,
+        # and as JSON's own escapes they come back as they were.
+        line = text.encode("utf-8", "backslashreplace").decode()
         self._seq += 1
         for reader in self._readers:
             reader(line)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .declarations import Declarations
 from .definition import FAULT, IMPOSSIBLE, Cell
-from .problems import Findings
+from .findings import Findings
 
 
 def check_unused(names: Declarations, cells: Mapping[tuple[str, str], Cell], findings: Findings) -> None:

@@ -13,98 +13,112 @@ import re
 
 import yaml
 
-from .problems import DefinitionError, Findings, Path, Place, Problem
+from .findings import Findings
+from .marks import Tree, place_of
+from .problems import DefinitionError, Place, Problem
 
 # Bounds for hostile files: a definition of a thousand states stays far below them.
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 2_000_000
 
-_PLAIN_TAGS = {"str", "int", "float", "bool", "null", "map", "seq"}
-_AS_TEXT = {"timestamp", "binary", "merge", "value"}
-_TAG_PREFIX = "tag:yaml.org,2002:"
-_TRUTH = {"true": True, "false": False}
 _BOM = b"\xef\xbb\xbf"
 _NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+# What `_Loader` calls the nodes that have no tag of their own.
+_PLAIN, _QUOTED, _COLLECTION = "plain", "quoted", "collection"
+
+
+class Word(str):
+    """A text that YAML 1.1 reads as a truth value and YAML 1.2 does not: `on`, `off`, `yes`, `no`, without quotes."""
+
+    __slots__ = ()
+
+
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **{
+        text: Word(text)
+        for word in ("yes", "no", "on", "off", "y", "n")
+        for text in (word, word.capitalize(), word.upper())
+    },
+}
+
+
+class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+    """Composes nodes without guessing at the type of each: PyYAML's own resolver takes most of the time."""
+
+    def resolve(self, kind: type, value: object, implicit: object) -> str:
+        if kind is not yaml.ScalarNode:
+            return _COLLECTION
+        return _PLAIN if isinstance(implicit, tuple) and implicit[0] else _QUOTED
 
 
 class _Reader:
-    def __init__(self, file: str) -> None:
+    def __init__(self, findings: Findings, file: str) -> None:
+        self.findings = findings
         self.file = file
-        self.marks: dict[Path, Place] = {}
-        self.findings = Findings(self.marks)
         self.nodes = 0
 
-    def place(self, node: yaml.Node) -> Place:
-        start, end = node.start_mark, node.end_mark
-        scalar = isinstance(node, yaml.ScalarNode) and end.line == start.line
-        return Place(self.file, start.line + 1, start.column + 1, max(1, end.column - start.column) if scalar else 1)
-
     def problem(self, node: yaml.Node, code: str, message: str) -> None:
-        self.findings.at(self.place(node), code, message)
+        self.findings.at(place_of(node, self.file), code, message)
 
-    def read(self, node: yaml.Node, path: Path) -> object:
+    def read(self, node: yaml.Node, depth: int) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES:
             self.problem(node, "too-large", f"more than {MAX_NODES} values, aliases counted each time they stand")
             raise DefinitionError(self.findings.problems)
-        if len(path) > MAX_DEPTH:
+        tag = node.tag
+        if tag == _PLAIN:
+            return _plain(node.value)
+        if tag == _QUOTED:
+            return node.value
+        if tag != _COLLECTION:
+            self.problem(node, "yaml-tag", f"tag {tag!r}: a definition is plain data")
+            return None
+        if depth == MAX_DEPTH:
             self.problem(node, "too-deep", f"nested deeper than {MAX_DEPTH} levels")
             raise DefinitionError(self.findings.problems)
-        self.marks.setdefault(path, self.place(node))
-        tag = node.tag.removeprefix(_TAG_PREFIX)
-        if tag not in _PLAIN_TAGS:
-            if tag in _AS_TEXT and isinstance(node, yaml.ScalarNode) and node.style is None:
-                return node.value
-            self.problem(node, "yaml-tag", f"tag {node.tag!r}: a definition is plain data")
-            return None
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self._scalar(node, tag)
+            return self._mapping(node, depth)
+        return [self.read(item, depth + 1) for item in node.value]
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, object]:
         data: dict[str, object] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(key, "wrong-type", "a key must be plain text")
                 continue
-            name = str(key.value)
-            tag = key.tag.removeprefix(_TAG_PREFIX)
-            if tag == "null" or (tag == "bool" and name.lower() in _TRUTH):
+            name = key.value
+            if key.tag == _PLAIN and name in _WORDS and not isinstance(_WORDS[name], Word):
                 self.problem(key, "yaml-boolean", f"the key {name or '(nothing)'} is no text in YAML: put it in quotes")
-                continue
-            if name in data:
-                first = self.marks[(*path, name)]
-                self.problem(key, "duplicate-key", f"key {name!r} stands already at line {first.line}")
-                continue
-            self.marks[(*path, name)] = self.place(key)
-            data[name] = self.read(value, (*path, name))
+            elif name in data:
+                first = next(other for other, _ in node.value if other.value == name)
+                words = f"key {name!r} stands already at line {first.start_mark.line + 1}"
+                self.problem(key, "duplicate-key", words)
+            else:
+                data[name] = self.read(value, depth + 1)
         return data
 
-    def _scalar(self, node: yaml.Node, tag: str) -> object:
-        text = str(node.value)
+
+def _plain(text: str) -> object:
+    """A scalar without quotes, as YAML 1.2's core schema reads it; what neither reads alike stays text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] in "0123456789+-.":
         try:
-            if tag == "int":
-                return int(text.replace("_", ""), 0)
-            if tag == "float":
-                number = float(
-                    text.replace("_", "").replace(".inf", "inf").replace(".nan", "nan").replace(".NaN", "nan")
-                )
+            if _INTEGER.fullmatch(text):
+                return int(text, 0)
+            if _FLOAT.fullmatch(text):
+                number = float(text)
                 return number if math.isfinite(number) else text
         except ValueError:
-            return text  # YAML 1.1's octal and sexagesimal forms: text, so that a wrong type is said with its place
-        if tag == "bool":
-            # What YAML 1.1 alone takes for a truth value stays a word; who wants a truth value says so.
-            return _TRUTH.get(text.lower(), Word(text))
-        return None if tag == "null" else text
-
-
-class Word(str):
-    """A text that YAML 1.1 reads as a truth value: `on`, `off`, `yes`, `no`, without quotes."""
-
-    __slots__ = ()
+            return text  # more digits than Python converts
+    return text
 
 
 def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
@@ -123,9 +137,8 @@ def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
         before = text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8")
         place = Place(file, line, len(before) + 1)
         raise DefinitionError([Problem(place, "not-utf8", f"byte {text[error.start]:#04x} is not UTF-8")]) from None
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        node = yaml.compose(decoded, Loader=loader)
+        node = yaml.compose(decoded, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
@@ -136,9 +149,8 @@ def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
         raise DefinitionError([Problem(start, "too-deep", f"nested deeper than {MAX_DEPTH} levels")]) from None
     if node is None:
         raise DefinitionError([Problem(start, "empty", "the file holds no definition")])
-    reader = _Reader(file)
-    data = reader.read(node, ())
-    return data, reader.findings
+    findings = Findings(Tree(file, node))
+    return _Reader(findings, file).read(node, 0), findings
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:

@@ -1,0 +1,26 @@
+"""Collects problems while a definition is checked, each at the place of a path in the file."""
+
+from __future__ import annotations
+
+from .codes import ERROR
+from .marks import Marks
+from .problems import Path, Place, Problem
+
+
+class Findings:
+    """All that was found so far."""
+
+    def __init__(self, marks: Marks) -> None:
+        self.marks = marks
+        self.problems: list[Problem] = []
+
+    def add(self, path: Path, code: str, message: str) -> None:
+        self.at(self.marks.place(path), code, message)
+
+    def at(self, place: Place, code: str, message: str) -> None:
+        self.problems.append(Problem(place, code, message))
+
+    @property
+    def fatal(self) -> bool:
+        """Whether any of them is an error."""
+        return any(problem.severity == ERROR for problem in self.problems)
