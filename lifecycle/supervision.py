@@ -10,7 +10,7 @@ import errno
 import re
 import signal
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scxlife.fsm.definition import Definition
@@ -25,6 +25,7 @@ from scxlife.platform.sources.sched_ext import SchedExtSource
 from .logfile import Log, open_log, tail
 from .outcomes import OUTCOMES, Outcome, describe_exit
 from .processes import Process
+from .scheduler_names import EventName, actions_of, guards_of, happened
 
 if TYPE_CHECKING:
     from scxlife.fsm.sources import EventSource, SourceFactory
@@ -83,20 +84,17 @@ class Supervision:
         self._observe = observer
         self.runtime = Runtime(
             definition,
-            actions=self._named(definition.actions),
-            guards=self._named(definition.guards),
+            actions=actions_of(self),
+            guards=guards_of(self),
             clock=kernel.monotonic,
             observer=self.observe,
         )
         self.driver = Driver(self.runtime, self.sources(), kernel)
 
-    def _named(self, names: Iterable[str]) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
-
     def run(self) -> Outcome:
         """Take the process through its whole life. Returns when all of ours is gone, or the outcome says it is not."""
         try:
-            ending = self.driver.run(Event("start", cause="asked"))
+            ending = self.driver.run(happened(EventName.START, cause="asked"))
             return self.outcome(ending)
         finally:
             if self.log is not None:
@@ -192,7 +190,7 @@ class Supervision:
             found = self.kernel.stat(path)
         except FileNotFoundError:
             self.failure = f"{path}: no such file"
-            self.post("missing", {"path": path}, self.failure)
+            self.post(EventName.MISSING, {"path": path}, self.failure)
             return
         except OSError as error:
             self._spawn_failed(error)
@@ -200,7 +198,7 @@ class Supervision:
         if stat.S_ISDIR(found.mode):
             self._spawn_failed(OSError(errno.EACCES, "it is a directory", path))
         else:
-            self.post("located", {"path": path}, path)
+            self.post(EventName.LOCATED, {"path": path}, path)
 
     def open_log(self, event: Event) -> None:
         self.log = open_log(self.kernel, self.plan.log_path)
@@ -215,16 +213,16 @@ class Supervision:
             return
         self._pid = child.pid
         self.spawned_at = self.kernel.monotonic()
-        self.post("spawned", {"pid": child.pid, "generation": child.generation}, f"pid {child.pid}")
+        self.post(EventName.SPAWNED, {"pid": child.pid, "generation": child.generation}, f"pid {child.pid}")
 
     def _spawn_failed(self, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, str(error.errno))
         hint = SPAWN_HINTS.get(error.errno or 0, "")
         self.failure = f"{self.plan.command}: {name}: {error.strerror}{hint}"
-        self.post("spawn_failed", {"errno": name, "path": self.plan.command}, self.failure)
+        self.post(EventName.SPAWN_FAILED, {"errno": name, "path": self.plan.command}, self.failure)
 
-    def post(self, name: str, data: Mapping[str, Any], cause: str) -> None:
-        self.runtime.post(Event(name, data, cause))
+    def post(self, name: EventName, data: Mapping[str, Any], cause: str) -> None:
+        self.runtime.post(happened(name, data, cause))
 
     # -- actions: ready and run --------------------------------------------------------------------------------
 
@@ -263,7 +261,7 @@ class Supervision:
         except OSError as error:
             text = f"{path}: {errno.errorcode.get(error.errno or 0, '?')}: {error.strerror}"
             self.payload_status = {"exit": None, "error": text}
-            self.post("payload_ended", {"exit": None}, text)
+            self.post(EventName.PAYLOAD_ENDED, {"exit": None}, text)
 
     # -- actions: stop and reap --------------------------------------------------------------------------------
 
@@ -288,13 +286,13 @@ class Supervision:
     def look_again(self, event: Event) -> None:
         source: Any = self.driver.source("readiness")
         if source is None:
-            self.post("clear", {}, "there is no readiness source")
+            self.post(EventName.CLEAR, {}, "there is no readiness source")
         else:
             source.restate()
 
     def stop_payload(self, event: Event) -> None:
         if self.payload.child is None:
-            self.post("payload_ended", {}, "no payload")
+            self.post(EventName.PAYLOAD_ENDED, {}, "no payload")
         else:
             self.payload.signal(signal.SIGTERM, signal.SIGCONT)
 

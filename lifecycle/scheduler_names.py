@@ -1,0 +1,250 @@
+"""The names of the machine `scheduler`, version 1.
+
+Made by `scxlife names lifecycle/scheduler.yaml`: to change it, change the definition and make it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from scxlife.fsm.events import NOTHING, Event
+from scxlife.fsm.runtime import Action, Guard
+
+
+class State(StrEnum):
+    """The states of `scheduler`."""
+
+    IDLE = "idle"
+    """Nothing was started."""
+    LOCATING = "locating"
+    """Is there anything to start?"""
+    SPAWNING = "spawning"
+    """The command is being executed."""
+    STARTUP = "startup"
+    """Spawned, not yet believed."""
+    UNSUPPORTED = "unsupported"
+    """The kernel has no sched_ext; a command that can't even start is told apart from one that could."""
+    ATTACHING = "attaching"
+    """Alive, not yet ready."""
+    RUNNING = "running"
+    """Ready, and watched."""
+    DETACHED = "detached"
+    """The kernel no longer runs it while its process lives; it may attach again."""
+    STOPPING = "stopping"
+    """Asked to end."""
+    KILLING = "killing"
+    """SIGKILL was sent."""
+    REAPING = "reaping"
+    """Dead; buried when the kernel has let go of it too."""
+    DISMISSING = "dismissing"
+    """The payload has no scheduler to run on any more."""
+    DONE = "done"
+    """All of ours is gone."""
+    NOT_CONFIGURED = "not_configured"
+    SPAWN_FAILED = "spawn_failed"
+    LEFT_RUNNING = "left_running"
+    """Something of ours may still be there."""
+
+
+class EventName(StrEnum):
+    """The events of `scheduler`."""
+
+    FAULT = "fault"
+    """An action or a source failed."""
+    LOCATED = "located"
+    """The command is a file that may be executed."""
+    MISSING = "missing"
+    """There is no such file."""
+    SPAWNED = "spawned"
+    """The process runs; its pid is published."""
+    SPAWN_FAILED = "spawn_failed"
+    """The command could not be executed."""
+    START = "start"
+    """Begin."""
+    KERNEL_SAYS = "kernel_says"
+    """The kernel logged that a scheduler was enabled or disabled, and why."""
+    EXITED = "exited"
+    """The process is dead; its status is known, or known to be unknown."""
+    READY = "ready"
+    """Proven ready at this moment."""
+    LOST = "lost"
+    """Was ready and is not any more."""
+    REFUSED = "refused"
+    """The kernel began to enable it and fell back to disabled."""
+    FOREIGN = "foreign"
+    """The kernel runs a scheduler that is not ours."""
+    ABSENT = "absent"
+    """This kernel has no sched_ext."""
+    ENABLING = "enabling"
+    """A progress mark; the kernel is enabling a scheduler."""
+    CLEAR = "clear"
+    """The kernel does not run an instance of ours."""
+    PAYLOAD_ENDED = "payload_ended"
+    """The payload is over, or there is none."""
+    INTERRUPT = "interrupt"
+    """Somebody asks for the end and may ask twice."""
+    LIVENESS_OVER = "liveness_over"
+    ABSENT_OVER = "absent_over"
+    ATTACH_LATE = "attach_late"
+    RUN_OVER = "run_over"
+    REATTACH_LATE = "reattach_late"
+    STOP_LATE = "stop_late"
+    KILL_LATE = "kill_late"
+    RELEASE_LATE = "release_late"
+    PAYLOAD_LATE = "payload_late"
+
+
+class Outcome(StrEnum):
+    """How `scheduler` can end."""
+
+    NOT_CONFIGURED = "not-configured"
+    """There is no such command; nothing was touched."""
+    SPAWN_FAILED = "spawn-failed"
+    """The command could not be executed."""
+    STARTUP_DIED = "startup-died"
+    """It died before it was ready."""
+    EXITED = "exited"
+    """It was ready and ended by itself."""
+    EJECTED = "ejected"
+    """It was ready and the kernel threw it out."""
+    STOPPED = "stopped"
+    """It was ready, or on its way, and ended as asked."""
+    FAULT = "fault"
+    """Scxlife itself failed; what it had started was ended."""
+    NOT_ATTACHED_TIMEOUT = "not-attached/timeout"
+    """Not ready in time."""
+    NOT_ATTACHED_ABSENT = "not-attached/absent"
+    """Sched_ext sysfs absent."""
+    NOT_ATTACHED_REJECTED = "not-attached/rejected"
+    """The kernel began to enable it and refused."""
+    NOT_ATTACHED_FOREIGN = "not-attached/foreign"
+    """Owned by another scheduler."""
+    NOT_ATTACHED_DIED = "not-attached/died"
+    """Died while attaching."""
+    LEFT_RUNNING_UNKILLABLE = "left-running/unkillable"
+    """Still there after SIGKILL."""
+    LEFT_RUNNING_HELD = "left-running/held"
+    """The process is gone and the kernel still runs its instance."""
+    LEFT_RUNNING_FAULT = "left-running/fault"
+    """An action failed while it was being ended."""
+
+
+def happened(name: EventName, data: Mapping[str, object] = NOTHING, cause: str = "") -> Event:
+    """An event of this machine."""
+    return Event(name.value, data, cause)
+
+
+class Actions(Protocol):
+    """What it does, each when the table says so."""
+
+    def take_baseline(self, event: Event, /) -> None:
+        """Note what the kernel or the file says before there is a process of ours."""
+
+    def locate(self, event: Event, /) -> None:
+        """Find the command."""
+
+    def open_log(self, event: Event, /) -> None:
+        """Make the log; when that is impossible the process writes to /dev/null and the outcome says why."""
+
+    def spawn(self, event: Event, /) -> None:
+        """Start the process and publish it."""
+
+    def announce_attached(self, event: Event, /) -> None:
+        """Tell whoever listens that it is ready, and which instance."""
+
+    def announce_reattached(self, event: Event, /) -> None:
+        """Tell that the same process is ready again, as a new generation."""
+
+    def announce_lost(self, event: Event, /) -> None:
+        """Tell that the kernel no longer runs it."""
+
+    def announce_exit(self, event: Event, /) -> None:
+        """Tell that it died, and how."""
+
+    def note_kernel_reason(self, event: Event, /) -> None:
+        """Keep what the kernel said."""
+
+    def note_owner(self, event: Event, /) -> None:
+        """Keep who owns the kernel's scheduler."""
+
+    def start_payload(self, event: Event, /) -> None:
+        """Start the payload, if there is one."""
+
+    def signal_stop(self, event: Event, /) -> None:
+        """The stop signal to the process, through its pidfd, and SIGCONT so that a stopped one hears it."""
+
+    def kill_tree(self, event: Event, /) -> None:
+        """SIGKILL to the process through its pidfd, and to its group."""
+
+    def sweep_group(self, event: Event, /) -> None:
+        """Note how it died; SIGKILL to what is left of its process group, while its zombie still holds the number."""
+
+    def reap(self, event: Event, /) -> None:
+        """Take the exit status; the zombie is gone."""
+
+    def clear_pid(self, event: Event, /) -> None:
+        """Withdraw the published process."""
+
+    def look_again(self, event: Event, /) -> None:
+        """Have the readiness source tell the present fact."""
+
+    def stop_payload(self, event: Event, /) -> None:
+        """Ask the payload to end; posts payload_ended when there is none."""
+
+    def kill_payload(self, event: Event, /) -> None:
+        """SIGKILL to the payload and its group."""
+
+    def reap_payload(self, event: Event, /) -> None:
+        """Take the payload's status."""
+
+
+def actions_of(given: Actions) -> dict[str, Action]:
+    """`given` as the mapping that `Runtime` takes for its actions."""
+    return {
+        "take_baseline": given.take_baseline,
+        "locate": given.locate,
+        "open_log": given.open_log,
+        "spawn": given.spawn,
+        "announce_attached": given.announce_attached,
+        "announce_reattached": given.announce_reattached,
+        "announce_lost": given.announce_lost,
+        "announce_exit": given.announce_exit,
+        "note_kernel_reason": given.note_kernel_reason,
+        "note_owner": given.note_owner,
+        "start_payload": given.start_payload,
+        "signal_stop": given.signal_stop,
+        "kill_tree": given.kill_tree,
+        "sweep_group": given.sweep_group,
+        "reap": given.reap,
+        "clear_pid": given.clear_pid,
+        "look_again": given.look_again,
+        "stop_payload": given.stop_payload,
+        "kill_payload": given.kill_payload,
+        "reap_payload": given.reap_payload,
+    }
+
+
+class Guards(Protocol):
+    """What it asks before it takes a row."""
+
+    def confirmed(self, event: Event, /) -> bool:
+        """The readiness source, asked again at this moment, says ready."""
+
+    def early_ready(self, event: Event, /) -> bool:
+        """The setting early_ready is on."""
+
+    def ejected_by_kernel(self, event: Event, /) -> bool:
+        """The last reason given for our scheduler's end is the kernel's own, not an unregistration by its user
+        space.
+        """
+
+
+def guards_of(given: Guards) -> dict[str, Guard]:
+    """`given` as the mapping that `Runtime` takes for its guards."""
+    return {
+        "confirmed": given.confirmed,
+        "early_ready": given.early_ready,
+        "ejected_by_kernel": given.ejected_by_kernel,
+    }
