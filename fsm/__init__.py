@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .loader import load, loads
     from .problems import DefinitionError, Place, Problem
     from .registry import sources_for
-    from .runtime import Ending, MachineError, Refused, Runtime
+    from .runtime import Ending, MachineError, Refused, Runtime, UnknownName
+    from .snapshot import Snapshot, SnapshotError
     from .sources import EventSource, SourceFactory, Waiter
     from .tape import Tape
 
@@ -36,8 +37,11 @@ _HOMES = {
     "Refused": "runtime",
     "Report": "lint",
     "Runtime": "runtime",
+    "Snapshot": "snapshot",
+    "SnapshotError": "snapshot",
     "SourceFactory": "sources",
     "Tape": "tape",
+    "UnknownName": "runtime",
     "Waiter": "sources",
     "check": "lint",
     "decide": "decision",
@@ -60,8 +64,11 @@ __all__ = [
     "Refused",
     "Report",
     "Runtime",
+    "Snapshot",
+    "SnapshotError",
     "SourceFactory",
     "Tape",
+    "UnknownName",
     "Waiter",
     "check",
     "decide",

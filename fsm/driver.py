@@ -26,9 +26,10 @@ class Driver:
         self._broken: set[str] = set()
 
     def run(self, *first: Event) -> Ending:
-        """Start the machine, hand it `first`, and wait with it until it has ended."""
+        """Start the machine unless it was restored, hand it `first`, and wait with it until it has ended."""
         try:
-            self.runtime.start()
+            if not self.runtime.started:
+                self.runtime.start()
             for event in first:
                 self.runtime.post(event)
             while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 import attrs
@@ -53,6 +52,8 @@ class DefinitionError(ValueError):
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like `name`, if one is near."""
     names = list(known)
+    import difflib  # only a mistake pays for it
+
     lowered = {other.lower(): other for other in names}
     near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.6)
     return lowered[near[0]] if near else None

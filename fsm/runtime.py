@@ -1,14 +1,7 @@
 """A definition in motion: one state, one inbox, its deadlines. No input, no output, no waiting of its own.
 
-`transitions.Machine` carries the state, asks the guards and calls the actions. What it does that an embedder must
-know, and what is done about it here:
-
-* An exception in a callback leaves a half-made transition behind, and with `queued=True` drops every event that
-  waits. So no callback raises into it: a failed action becomes the event `fault`, and the inbox is ours.
-* Its queue belongs to the Machine, not to the model: with `queued=True` two threads with a model each would run
-  one another's events. The inbox makes that queue superfluous, so `queued=False`.
-* It adds a method to the model for every event and state: a model of its own keeps those names off this class.
-* Unknown targets and callbacks are found when they are fired: here every name is resolved before it is built.
+`transitions.Machine` carries the state, asks the guards and calls the actions (`machinery.py`). Around it stand the
+inbox, ordered by rank, the deadlines of the present state, and what was deferred.
 """
 
 from __future__ import annotations
@@ -18,10 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
-from transitions import Machine
 
 from . import events as happened
-from .definition import DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
+from .definition import BY_ACTION, DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
+from .definition import Action as DeclaredAction
+from .machinery import Model, build
+from .problems import did_you_mean
+from .snapshot import Snapshot, Waiting
 
 Action = Callable[[happened.Event], None]
 Guard = Callable[[happened.Event], bool]
@@ -33,6 +29,16 @@ MAX_IMMEDIATE = 10_000
 
 class MachineError(Exception):
     """The definition was contradicted by what happened: an `impossible` event came, or events never end."""
+
+
+class UnknownName(KeyError):
+    """A name that the definition does not have, or a callable that is missing for one that it has."""
+
+    __str__ = Exception.__str__  # KeyError would quote the whole sentence
+
+
+class PastFault(Exception):
+    """The text of a failure that happened before the runtime was restored."""
 
 
 class Refused(MachineError):
@@ -48,28 +54,17 @@ class Ending:
     noted_in: str
 
 
-@attrs.frozen(order=True)
-class _Waiting:
-    rank: int
-    order: int
-    event: happened.Event = attrs.field(order=False)
-    armed_at: int = attrs.field(order=False, default=0)
-
-
-class _Model:
-    """What transitions works on: the state's name and the way back to its runtime."""
-
-    state: str
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+# Rank, number in the order of coming, the event, and for a deadline the entry that armed it. No two have the same
+# number, so the heap never compares events.
+_Waiting = tuple[int, int, happened.Event, int]
 
 
 class Runtime:
     """One running machine.
 
-    `actions` and `guards` hold a callable for every name that the definition declares (KeyError names what is
-    missing). `clock` gives monotonic seconds. `observer` is told of everything in order, as tape records.
+    `actions` and `guards` hold a callable for every name that the definition declares, and no other: UnknownName
+    tells what is missing and what is too much. `clock` gives monotonic seconds. `observer` is told of everything in
+    order, as tape records. `fault` is the last exception of an action or a guard.
     """
 
     def __init__(
@@ -81,13 +76,8 @@ class Runtime:
         clock: Callable[[], float],
         observer: Observer | None = None,
     ) -> None:
-        for kind, declared, given in (
-            ("action", definition.actions, actions),
-            ("guard", definition.guards, guards),
-        ):
-            missing = sorted(declared.keys() - given.keys())
-            if missing:
-                raise KeyError(f"no {kind} is given for {', '.join(missing)}")
+        _match("action", definition.actions, actions)
+        _match("guard", definition.guards, guards)
         self.definition = definition
         self.ending: Ending | None = None
         self._actions = actions
@@ -102,36 +92,59 @@ class Runtime:
         self._verdict: tuple[str, str] | None = None
         self._event = happened.Event("")
         self._guard_values: dict[str, bool] = {}
-        self._waiting = _Waiting(0, 0, self._event)
+        self._waiting: _Waiting = (0, 0, self._event, 0)
+        # What every event is asked, looked up once.
+        self._ranks = {event.name: event.rank for event in definition.events.values()}
+        self._deadlines = frozenset(event.name for event in definition.events.values() if event.timer is not None)
+        self._sources = {
+            event.name: event.source for event in definition.events.values() if event.source in definition.sources
+        }
+        self._said_by_actions = {event.name for event in definition.events.values() if event.source == BY_ACTION}
+        self._acting: DeclaredAction | None = None
         self._refusal: Decision | None = None
         self._failed = False
         self.fault: Exception | None = None
         self._immediate = 0
-        self._model = _Model(self)
-        self._machine = _machine(definition)
+        self._model = Model(self)
+        self._machine = build(definition)
         self._machine.set_state(definition.initial, self._model)
 
     @property
     def state(self) -> str:
         return self._model.state
 
+    @property
+    def started(self) -> bool:
+        """Whether `start()` or `restore()` has set it going."""
+        return self._entered > 0
+
     # -- telling it --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Enter the initial state: its entry actions run, its deadlines are armed."""
+        """Enter the initial state: its entry actions run, its deadlines are armed. Raises MachineError the second
+        time."""
+        if self._entered:
+            raise MachineError("the machine runs already")
         self._tell("start", state=self.state, machine=self.definition.name, version=self.definition.version)
         self._run(self.definition.states[self.state].entry)
         self._arrive(self.state)
 
     def post(self, event: happened.Event) -> None:
-        """Put an event in the inbox, behind those of lower or equal rank. Raises KeyError for an unknown name."""
+        """Put an event in the inbox, behind those of lower or equal rank. Raises UnknownName for a name
+        that is not declared, and for one of `source: action` that the action which posts it does not list."""
+        name = event.name
+        if name not in self._ranks:
+            raise UnknownName(f"no event {name!r} in machine {self.definition.name}{did_you_mean(name, self._ranks)}")
+        if self._acting is not None and name not in self._acting.posts and name in self._said_by_actions:
+            raise UnknownName(f"action {self._acting.name!r} posts {name!r}, which its `posts` does not list")
         self._post(event, 0)
 
     def _post(self, event: happened.Event, armed_at: int) -> None:
-        rank = self.definition.events[event.name].rank
+        rank = self._ranks[event.name]
         self._order += 1
-        heapq.heappush(self._inbox, _Waiting(rank, self._order, event, armed_at))
-        self._tell("event", event=event.name, rank=rank, cause=event.cause, data=event.data)
+        heapq.heappush(self._inbox, (rank, self._order, event, armed_at))
+        if self._observer is not None:
+            self._tell("event", event=event.name, rank=rank, cause=event.cause, data=event.data)
 
     def handle(self, event: happened.Event) -> None:
         """Post one event and deliver all that waits: the whole of it, for a driver of your own."""
@@ -148,6 +161,8 @@ class Runtime:
         """Deliver the first event that waits; False when there was none or the machine has ended."""
         if self.ending is not None or not self._inbox:
             return False
+        if self._entered == 0:
+            raise MachineError("the machine has not been started: call start() first")
         self._immediate += 1
         if self._immediate > MAX_IMMEDIATE:
             raise MachineError(f"{MAX_IMMEDIATE} events in one go and no end, the last in state {self.state}")
@@ -158,6 +173,49 @@ class Runtime:
             kind, text = (Refused, "is refused") if refusal.kind == REJECT else (MachineError, "came, held impossible,")
             raise kind(f"event {refusal.event} {text} in state {refusal.state}: {refusal.reason}")
         return True
+
+    # -- at rest -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """All that is needed to go on elsewhere: `json.dumps(runtime.snapshot().as_data())`.
+
+        Raises MachineError while an action runs: half a transition can't be kept.
+        """
+        if self._acting is not None:
+            raise MachineError(f"action {self._acting.name} is running: a snapshot is taken between events")
+        now = self._clock()
+        ending = self.ending
+        return Snapshot(
+            self.definition.name,
+            self.definition.version,
+            self.state,
+            self._entered,
+            self._order,
+            tuple(Waiting(*waiting) for waiting in sorted(self._inbox)),
+            tuple(Waiting(*waiting) for waiting in self._deferred),
+            tuple((at - now, name) for at, name in self._timers),
+            self._verdict,
+            None if ending is None else (ending.state, ending.outcome, ending.noted_in),
+            None if self.fault is None else str(self.fault),
+        )
+
+    def restore(self, snapshot: Snapshot, *, elapsed: float = 0.0) -> None:
+        """Go on where `snapshot` was taken, instead of `start()`: no entry action runs. `elapsed` seconds are taken
+        off every deadline; one that is over by now is due at once. Raises MachineError when it was started already.
+        """
+        if self._entered:
+            raise MachineError("the machine runs already: restore a fresh runtime, instead of start()")
+        now = self._clock()
+        self._machine.set_state(snapshot.state, self._model)
+        self._entered, self._order = snapshot.entered, snapshot.order
+        self._inbox = [(w.rank, w.order, w.event, w.entry) for w in snapshot.inbox]
+        heapq.heapify(self._inbox)
+        self._deferred = [(w.rank, w.order, w.event, w.entry) for w in snapshot.deferred]
+        self._timers = [(now + left - elapsed, name) for left, name in snapshot.deadlines]
+        self._verdict = snapshot.verdict
+        self.ending = None if snapshot.ending is None else Ending(*snapshot.ending)
+        self.fault = None if snapshot.fault is None else PastFault(snapshot.fault)
+        self._tell("restore", state=snapshot.state, elapsed=elapsed, snapshot=snapshot.as_data())
 
     # -- deadlines ---------------------------------------------------------------------------------------------
 
@@ -182,53 +240,54 @@ class Runtime:
             self._observer({"kind": kind, "t": self._clock(), **facts})
 
     def _deliver(self, waiting: _Waiting) -> None:
-        event = waiting.event
-        if self.definition.events[event.name].timer is not None and waiting.armed_at != self._entered:
-            self._tell("drop", state=self.state, event=event.name, because="its state has been left")
+        _, _, event, armed_at = waiting
+        name = event.name
+        if name in self._deadlines and armed_at != self._entered:
+            self._tell("drop", state=self.state, event=name, because="its state has been left")
             return
-        if not self._heard(event.name):
-            self._tell("drop", state=self.state, event=event.name, because="its source was closed meanwhile")
+        source = self._sources.get(name)
+        if source is not None and source not in self.definition.states[self.state].sources:
+            self._tell("drop", state=self.state, event=name, because="its source was closed meanwhile")
             return
         self._waiting, self._event, self._guard_values = waiting, event, {}
-        self._machine.events[event.name].trigger(self._model)
-
-    def _heard(self, name: str) -> bool:
-        """Whether the present state still listens to the source of event `name`, if it has one."""
-        source = self.definition.events[name].source
-        return (
-            source is None
-            or source not in self.definition.sources
-            or source in self.definition.states[self.state].sources
-        )
+        self._machine.events[name].trigger(self._model)
 
     def guard(self, name: str, wanted: bool) -> bool:
-        """One condition of a branch, asked once for each event however many branches name it."""
+        """One condition of a branch, asked once for each event however many branches name it. A guard that raises
+        does not hold, and is a `fault`."""
         if name not in self._guard_values:
-            self._guard_values[name] = bool(self._guards[name](self._event))
+            try:
+                value = bool(self._guards[name](self._event))
+            except Exception as error:  # whatever a guard raises is the machine's to judge
+                value = False
+                self._fault("guard", name, error)
+            self._guard_values[name] = value
         return self._guard_values[name] is wanted
 
     def before(self, decision: Decision) -> None:
         """The branch is chosen, the state not yet left: put it on the tape, run what belongs to leaving."""
-        event = self._event
-        self._tell(
-            "step",
-            state=decision.state,
-            event=event.name,
-            cell=decision.kind,
-            to=decision.target,
-            guards=dict(self._guard_values),
-            do=decision.actions,
-            verdict=decision.verdict,
-            because=decision.reason,
-            cause=event.cause,
-            data=event.data,
-        )
+        if self._observer is not None:
+            event = self._event
+            self._tell(
+                "step",
+                state=decision.state,
+                event=event.name,
+                cell=decision.kind,
+                to=decision.target,
+                guards=dict(self._guard_values),
+                do=decision.actions,
+                verdict=decision.verdict,
+                because=decision.reason,
+                cause=event.cause,
+                data=event.data,
+            )
         if decision.verdict is not None:
             self._verdict = (decision.verdict, decision.state)
         self._failed = False
         if decision.kind == GO:
-            entry = 0 if decision.internal else len(self.definition.states[decision.target].entry)
-            self._run(decision.actions[: len(decision.actions) - entry])
+            if decision.actions:
+                entry = 0 if decision.internal else len(self.definition.states[decision.target].entry)
+                self._run(decision.actions[: len(decision.actions) - entry])
         elif decision.kind == DEFER:
             self._deferred.append(self._waiting)
         elif decision.kind in (REJECT, IMPOSSIBLE):
@@ -236,38 +295,48 @@ class Runtime:
 
     def after(self, decision: Decision) -> None:
         """The new state is entered: run its entry actions, arm its deadlines, bring back what was deferred."""
-        if decision.kind == GO and not decision.internal:
-            self._run(self.definition.states[decision.target].entry)
-            self._arrive(decision.state)
+        self._run(self.definition.states[decision.target].entry)
+        self._arrive(decision.state)
+
+    def _fault(self, kind: str, name: str, error: Exception) -> None:
+        """Keep the exception and make an event of it, where the machine knows what to do with one."""
+        self.fault = error
+        if FAULT not in self._ranks:
+            raise MachineError(f"{kind} {name} failed, and the machine declares no event {FAULT!r}") from error
+        data = {kind: name, "error": f"{type(error).__name__}: {error}"}
+        self._post(happened.Event(FAULT, data, f"{kind} {name} failed"), 0)
 
     def _run(self, actions: Iterable[str]) -> None:
         for name in actions:
             if self._failed:
                 self._tell("action", name=name, result="skipped")
                 continue
+            self._acting = self.definition.actions[name]
             try:
                 self._actions[name](self._event)
             except Exception as error:  # whatever an action raises is the machine's to judge
                 self._failed = True
                 self._tell("action", name=name, result="failed", error=f"{type(error).__name__}: {error}")
-                self.fault = error
-                data = {"action": name, "error": f"{type(error).__name__}: {error}"}
-                self._post(happened.Event(FAULT, data, f"action {name} failed"), 0)
+                self._fault("action", name, error)
             else:
                 self._tell("action", name=name, result="done")
+            finally:
+                self._acting = None
 
     def _arrive(self, came_from: str) -> None:
         self._entered += 1
         state = self.definition.states[self.state]
-        now = self._clock()
         self._timers = []
-        for name in state.deadlines:
-            duration = self.definition.settings[self.definition.events[name].timer or ""]
-            if duration is not None:
-                self._timers.append((now + float(duration), name))
-        for waiting in self._deferred:
-            heapq.heappush(self._inbox, waiting)
-        self._deferred = []
+        if state.deadlines:
+            now = self._clock()
+            for name in state.deadlines:
+                duration = self.definition.settings[self.definition.events[name].timer or ""]
+                if duration is not None:
+                    self._timers.append((now + float(duration), name))
+        if self._deferred:
+            for waiting in self._deferred:
+                heapq.heappush(self._inbox, waiting)
+            self._deferred = []
         if state.final is not None:
             outcome, noted_in = state.final, came_from
             if state.final == VERDICT and self._verdict is not None:
@@ -276,43 +345,11 @@ class Runtime:
             self._tell("end", state=state.name, outcome=outcome, noted_in=noted_in)
 
 
-def _machine(definition: Definition) -> Machine:
-    """The transitions machine for `definition`: one transition for each branch of each cell, in order."""
-    machine = Machine(
-        model=None,
-        states=list(definition.states),
-        initial=definition.initial,
-        auto_transitions=False,
-        send_event=True,
-        queued=False,
-    )
-    for (state, event), cell in definition.cells.items():
-        for branch in cell:
-            decision = branch.decision
-            machine.add_transition(
-                event,
-                state,
-                None if decision.internal else decision.target,
-                conditions=[_condition(name, wanted) for name, wanted in branch.guards],
-                before=[_before(decision)],
-                after=[_after(decision)] if decision.kind == GO and not decision.internal else [],
-            )
-    return machine
-
-
-def _condition(name: str, wanted: bool) -> Callable[[Any], bool]:
-    return lambda data: bool(data.model.runtime.guard(name, wanted))
-
-
-def _before(decision: Decision) -> Callable[[Any], None]:
-    def run(data: Any) -> None:
-        data.model.runtime.before(decision)
-
-    return run
-
-
-def _after(decision: Decision) -> Callable[[Any], None]:
-    def run(data: Any) -> None:
-        data.model.runtime.after(decision)
-
-    return run
+def _match(kind: str, declared: Mapping[str, object], given: Mapping[str, object]) -> None:
+    """Raise UnknownName unless exactly the declared names are given: a misspelt one would never be called."""
+    missing = sorted(declared.keys() - given.keys())
+    if missing:
+        raise UnknownName(f"no {kind} is given for {', '.join(missing)}")
+    unknown = sorted(given.keys() - declared.keys())
+    if unknown:
+        raise UnknownName(f"{kind} {unknown[0]!r} is given and not declared{did_you_mean(unknown[0], declared)}")

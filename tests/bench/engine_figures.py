@@ -1,0 +1,65 @@
+"""What one run of the engine's benchmark has measured, and what the engine is meant to keep."""
+
+from __future__ import annotations
+
+import attrs
+from engine_processes import DEPENDENCIES, EVERYTHING, Scale, Spent
+from engine_rounds import Timing
+from peers import DECIDE, DICT, RUNTIME, TRANSITIONS
+
+
+@attrs.frozen
+class Effort:
+    """How often what is measured; `sample` in seconds."""
+
+    rounds: int
+    sample: float
+    loads: int
+    imports: int
+    scales: int
+
+
+@attrs.frozen
+class Aim:
+    """A bound and what was measured. More is worse, but with `least` it is better."""
+
+    text: str
+    bound: float
+    measured: float
+    unit: str
+    least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.measured >= self.bound if self.least else self.measured <= self.bound
+
+
+@attrs.frozen
+class Figures:
+    """All of one run. `timings` by machine and contestant, in ns per event; `lifecycle` in
+    seconds; `absent` are the peers that are not installed."""
+
+    where: dict[str, str]
+    date: str
+    effort: Effort
+    timings: dict[str, dict[str, Timing]]
+    absent: tuple[str, ...]
+    lifecycle: float
+    imports: dict[str, Spent]
+    scales: tuple[Scale, ...]
+
+    def aims(self) -> tuple[Aim, ...]:
+        """Ratios of engines are those of their best rounds, the least disturbed ones; of the two machines the
+        worse one counts. The cost of a cell is compared where the fixed cost of a load no longer shows."""
+        best = [{name: timing.best for name, timing in timings.items()} for timings in self.timings.values()]
+        above = self.imports[EVERYTHING].median - self.imports[DEPENDENCIES].median
+        _, hundred, thousand = self.scales
+        return (
+            Aim("decide() beside a plain dict", 3, max(ns[DECIDE] / ns[DICT] for ns in best), "×"),
+            Aim("transitions beside decide()", 15, min(ns[TRANSITIONS] / ns[DECIDE] for ns in best), "×", least=True),
+            Aim("Runtime beside bare transitions", 1.5, max(ns[RUNTIME] / ns[TRANSITIONS] for ns in best), "×"),
+            Aim("load and lint the lifecycle", 50, self.lifecycle * 1e3, "ms"),
+            Aim("import of every public name, above its libraries", 10, above * 1e3, "ms"),
+            Aim("load and lint 1,000 states × 200 events", 10, thousand.seconds, "s"),
+            Aim("a cell of 1,000 states beside one of 100", 1.5, thousand.us_per_cell / hundred.us_per_cell, "×"),
+        )
