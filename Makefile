@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := qemu-system-x86 busybox-static clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
-            libcap-dev pkg-config xz-utils
+            libcap-dev pkg-config xz-utils graphviz jq
 RUN ?= --scheduler scx_simple -- sleep 3
 
 .PHONY: help run test lint bench packages setup kernel clean
@@ -13,7 +13,7 @@ help:
 	@echo "make run     boot a guest and take scx_simple through its whole life (RUN='…' for other arguments)"
 	@echo "make test    all tests, the real-kernel ones included"
 	@echo "make lint    ruff and mypy --strict"
-	@echo "make bench   boot cost beside a busybox init"
+	@echo "make bench   the engine beside its peers; boot cost beside a busybox init"
 	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
 
 # A stamp that is older than pyproject.toml installs again; a broken environment is made anew.
@@ -50,6 +50,7 @@ lint: $(VENV)/.ready
 	$(BIN)/mypy
 
 bench: kernel
+	$(BIN)/python tests/bench/engine.py
 	$(BIN)/python tests/bench/boot.py
 
 clean:

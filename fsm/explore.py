@@ -131,13 +131,18 @@ class Exploration:
         if step.origin and not self._returns(state, event):
             yield step.rest  # dropped: its deadline or its source went with the state
             return
-        for branch in self.cells[at.state, step.event]:
+        cell = self.cells[at.state, step.event]
+        if FAULT in self.events and any(branch.guards for branch in cell) and FAULT not in step.rest.pending:
+            # A guard that fails does not hold, and says so.
+            faulty = attrs.evolve(step.rest, pending=step.rest.pending | {FAULT})
+            yield from self._after(at, attrs.evolve(step, rest=faulty))
+        for branch in cell:
             kind = branch.decision.kind
             if kind == GO:
                 if step.origin:
                     self.consumed.add((step.origin, step.event))
                 for after in self._gone(step.rest, branch):
-                    if waited and not branch.guards and len(self.cells[at.state, step.event]) == 1:
+                    if waited and not branch.guards and len(cell) == 1:
                         self.at_once.setdefault(at, []).append((after, step.event))
                     yield after
             elif kind == DEFER:

@@ -23,7 +23,7 @@ MAX_DEPTH = 32
 MAX_NODES = 2_000_000
 
 _BOM = b"\xef\xbb\xbf"
-_NOT_YAML = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
@@ -168,6 +168,6 @@ def _first(error: yaml.YAMLError) -> str:
 
 def _unacceptable(text: str, file: str) -> Place:
     """Where a character stands that YAML does not allow: the one error of PyYAML's that has no mark."""
-    found = _NOT_YAML.search(text)
+    found = re.search(_NOT_YAML, text)  # compiled here: it takes longer than reading a definition
     before = text[: found.start()] if found else ""
     return Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
