@@ -20,6 +20,10 @@ class Findings:
     def at(self, place: Place, code: str, message: str) -> None:
         self.problems.append(Problem(place, code, message))
 
+    def included(self, path: Path) -> bool:
+        """Whether the part comes from another file: what is overridden or not needed there was meant for others."""
+        return self.marks.place(path).file != self.marks.place(()).file
+
     @property
     def fatal(self) -> bool:
         """Whether any of them is an error."""

@@ -330,7 +330,7 @@ class Table:
 
     def _untaken(self) -> None:
         for row in self.all_rows:
-            if row.taken:
+            if row.taken or self.findings.included(row.path):
                 continue
             if row.silent is not None:
                 code = "unarmed-timer" if row.silent.timer else "unopened-source"

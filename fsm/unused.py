@@ -20,12 +20,13 @@ def check_unused(names: Declarations, cells: Mapping[tuple[str, str], Cell], fin
         ("outcome", doc.outcomes),
     ):
         for name in section:
-            if (kind, name) not in names.used:
+            if (kind, name) not in names.used and not findings.included((f"{kind}s", name)):
                 findings.add((f"{kind}s", name), f"unused-{kind}", f"{kind} {name!r} is used nowhere")
     for outcome, declared in doc.outcomes.items():
         for reason in declared.reasons:
-            if ("outcome", outcome) in names.used and ("outcome", f"{outcome}/{reason}") not in names.used:
-                path = ("outcomes", outcome, "reasons", reason)
+            path = ("outcomes", outcome, "reasons", reason)
+            used = ("outcome", outcome) not in names.used or ("outcome", f"{outcome}/{reason}") in names.used
+            if not used and not findings.included(path):
                 findings.add(path, "unused-outcome", f"reason {reason!r} of {outcome!r} is used nowhere")
     living = {name for name, state in names.states.items() if state.final is None}
     heard = {
