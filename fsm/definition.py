@@ -113,7 +113,7 @@ class Definition:
     outcomes: Mapping[str, str]
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
 
-    def with_settings(self, **settings: Value) -> Definition:
+    def with_settings(self, /, **settings: Value) -> Definition:
         """The same machine with some settings changed. Raises KeyError for a setting that it does not have."""
         unknown = settings.keys() - self.settings.keys()
         if unknown:

@@ -22,6 +22,7 @@ import attrs
 
 from .decision import decide
 from .definition import DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
+from .snapshot import SnapshotError, Waiting, from_data
 from .tape_reader import Header, NotATape, TapeReader
 
 #: Why an event was dropped.
@@ -133,6 +134,8 @@ class _Account:
         self._armed_after = 0.0
         self._entered = 0
         # What is still to come of the step before: its actions, the fault of a failed one, the arrival, the end.
+        # Guards that did not hold may have failed: that is told right behind their step.
+        self._unheld: set[str] = set()
         self._actions: deque[str] = deque()
         self._failed = False
         self._fault: Mapping[str, str] | None = None
@@ -142,6 +145,8 @@ class _Account:
         self._refused: Decision | None = None
         self._kinds: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "start": self._start,
+            "restore": self._restore,
+            "guard": self._guard,
             "event": self._event,
             "step": self._step,
             "action": self._action,
@@ -178,7 +183,9 @@ class _Account:
         allowed, expected = self._next()
         if not isinstance(kind, str) or kind not in allowed:
             raise _Differs("kind", _shown(kind), expected)
-        self._refused = None
+        if kind != "guard" and self._fault is None:
+            self._unheld = set()
+            self._refused = None
         self._kinds[kind](record)
         self._settle()
 
@@ -199,9 +206,14 @@ class _Account:
     def _next(self) -> tuple[tuple[str, ...], str]:
         """The kinds that the next record may have, and the same in words."""
         if not self._started:
-            return ("start",), "start"
+            return ("start", "restore"), "start or restore"
         if self._fault is not None:
-            return ("event",), f"event {FAULT}, for action {self._fault['action']} failed"
+            kind, name = next(iter(self._fault.items()))
+            return ("event",), f"event {FAULT}, for {kind} {name} failed"
+        allowed, expected = self._goes_on()
+        return ((*allowed, "guard") if self._unheld else allowed), expected
+
+    def _goes_on(self) -> tuple[tuple[str, ...], str]:
         if self._actions:
             return ("event", "action"), f"action {self._actions[0]}, or an event that it posts"
         if self._end is not None:
@@ -234,6 +246,41 @@ class _Account:
         self._actions.extend(self.definition.states[self.state].entry)
         self._moving = (self.state, self.state)
 
+    def _restore(self, record: Mapping[str, Any]) -> None:
+        elapsed = _number(record.get("elapsed"))
+        if elapsed is None:
+            raise _Differs("elapsed", _shown(record.get("elapsed", _ABSENT)), "seconds")
+        try:
+            snapshot = from_data(record.get("snapshot"), self.definition)
+        except SnapshotError as error:
+            raise _Differs("snapshot", "another", str(error)) from None
+        self._started = True
+        self.state, self._entered, self._order = snapshot.state, snapshot.entered, snapshot.order
+        self._inbox = [self._kept(waiting) for waiting in snapshot.inbox]
+        heapq.heapify(self._inbox)
+        self._deferred = [self._kept(waiting) for waiting in snapshot.deferred]
+        self._armed = {name: left - elapsed for left, name in snapshot.deadlines}
+        self._armed_after = self._t
+        self._verdict = snapshot.verdict
+        if snapshot.ending is not None:
+            self.outcome = snapshot.ending[1]
+
+    def _kept(self, waiting: Waiting) -> _Waiting:
+        event = waiting.event
+        cause, data = _written(event.cause), _written(dict(event.data))
+        return _Waiting(waiting.rank, waiting.order, event.name, self._line, cause, data, waiting.entry)
+
+    def _guard(self, record: Mapping[str, Any]) -> None:
+        """A guard of the step before failed: it did not hold, and its `fault` follows."""
+        name, error = record.get("name", _ABSENT), record.get("error", _ABSENT)
+        if name not in self._unheld:
+            raise _Differs("name", _shown(name), f"one of {_shown(sorted(self._unheld))}, which did not hold")
+        _want(record, "result", "failed")
+        if not isinstance(error, str):
+            raise _Differs("error", _shown(error), "the text of what failed")
+        self._unheld.remove(str(name))
+        self._fault = {"guard": str(name), "error": error}
+
     def _event(self, record: Mapping[str, Any]) -> None:
         name, data = record.get("event", _ABSENT), record.get("data", _ABSENT)
         cause = record.get("cause", _ABSENT)
@@ -247,7 +294,8 @@ class _Account:
             raise _Differs("data", _shown(data), "a mapping")
         if self._fault is not None:
             _want(record, "event", FAULT)
-            _want(record, "cause", f"action {self._fault['action']} failed")
+            kind, failed = next(iter(self._fault.items()))
+            _want(record, "cause", f"{kind} {failed} failed")
             _want(record, "data", self._fault)
             self._fault = None
         if event.timer is not None:
@@ -308,6 +356,7 @@ class _Account:
         idle = sorted(answers.keys() - guards.asked)
         if idle:
             raise _Differs("guards", _shown(answers), f"that {', '.join(map(_shown, idle))} is never asked")
+        self._unheld = {name for name, answer in answers.items() if not answer}
         return decision
 
     def _drop(self, record: Mapping[str, Any]) -> None:

@@ -101,6 +101,8 @@ class Runtime:
         }
         self._said_by_actions = {event.name for event in definition.events.values() if event.source == BY_ACTION}
         self._acting: DeclaredAction | None = None
+        self._asking: str | None = None
+        self._unanswered: list[tuple[str, Exception]] = []
         self._refusal: Decision | None = None
         self._failed = False
         self.fault: Exception | None = None
@@ -133,6 +135,8 @@ class Runtime:
         """Put an event in the inbox, behind those of lower or equal rank. Raises UnknownName for a name
         that is not declared, and for one of `source: action` that the action which posts it does not list."""
         name = event.name
+        if self._asking is not None:
+            raise MachineError(f"guard {self._asking!r} posts {name!r}: a guard only answers")
         if name not in self._ranks:
             raise UnknownName(f"no event {name!r} in machine {self.definition.name}{did_you_mean(name, self._ranks)}")
         if self._acting is not None and name not in self._acting.posts and name in self._said_by_actions:
@@ -153,13 +157,13 @@ class Runtime:
 
     def deliver(self) -> None:
         """Deliver what waits in the inbox, until nothing does. Raises MachineError or its subclass Refused."""
-        self._immediate = 0
         while self.deliver_one():
             pass
 
     def deliver_one(self) -> bool:
         """Deliver the first event that waits; False when there was none or the machine has ended."""
         if self.ending is not None or not self._inbox:
+            self._immediate = 0
             return False
         if self._entered == 0:
             raise MachineError("the machine has not been started: call start() first")
@@ -205,6 +209,7 @@ class Runtime:
         """
         if self._entered:
             raise MachineError("the machine runs already: restore a fresh runtime, instead of start()")
+        self._tell("restore", elapsed=elapsed, snapshot=snapshot.as_data())
         now = self._clock()
         self._machine.set_state(snapshot.state, self._model)
         self._entered, self._order = snapshot.entered, snapshot.order
@@ -215,7 +220,6 @@ class Runtime:
         self._verdict = snapshot.verdict
         self.ending = None if snapshot.ending is None else Ending(*snapshot.ending)
         self.fault = None if snapshot.fault is None else PastFault(snapshot.fault)
-        self._tell("restore", state=snapshot.state, elapsed=elapsed, snapshot=snapshot.as_data())
 
     # -- deadlines ---------------------------------------------------------------------------------------------
 
@@ -249,18 +253,23 @@ class Runtime:
         if source is not None and source not in self.definition.states[self.state].sources:
             self._tell("drop", state=self.state, event=name, because="its source was closed meanwhile")
             return
-        self._waiting, self._event, self._guard_values = waiting, event, {}
+        self._waiting, self._event, self._guard_values, self._unanswered = waiting, event, {}, []
         self._machine.events[name].trigger(self._model)
 
     def guard(self, name: str, wanted: bool) -> bool:
         """One condition of a branch, asked once for each event however many branches name it. A guard that raises
         does not hold, and is a `fault`."""
         if name not in self._guard_values:
+            self._asking = name
             try:
                 value = bool(self._guards[name](self._event))
             except Exception as error:  # whatever a guard raises is the machine's to judge
                 value = False
-                self._fault("guard", name, error)
+                self._unanswered.append((name, error))
+                if FAULT not in self._ranks:
+                    raise self._unheard("guard", name) from error
+            finally:
+                self._asking = None
             self._guard_values[name] = value
         return self._guard_values[name] is wanted
 
@@ -281,6 +290,9 @@ class Runtime:
                 cause=event.cause,
                 data=event.data,
             )
+        for name, error in self._unanswered:
+            self._tell("guard", name=name, result="failed", error=f"{type(error).__name__}: {error}")
+            self._fault("guard", name, error)
         if decision.verdict is not None:
             self._verdict = (decision.verdict, decision.state)
         self._failed = False
@@ -302,9 +314,12 @@ class Runtime:
         """Keep the exception and make an event of it, where the machine knows what to do with one."""
         self.fault = error
         if FAULT not in self._ranks:
-            raise MachineError(f"{kind} {name} failed, and the machine declares no event {FAULT!r}") from error
+            raise self._unheard(kind, name) from error
         data = {kind: name, "error": f"{type(error).__name__}: {error}"}
         self._post(happened.Event(FAULT, data, f"{kind} {name} failed"), 0)
+
+    def _unheard(self, kind: str, name: str) -> MachineError:
+        return MachineError(f"{kind} {name} failed, and the machine declares no event {FAULT!r}")
 
     def _run(self, actions: Iterable[str]) -> None:
         for name in actions:

@@ -9,6 +9,7 @@ docs/tape.md has every field; `tape_reader` reads a tape back and `replay` holds
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,13 +41,31 @@ class Tape:
         )
 
     def __call__(self, record: Record) -> None:
-        text = json.dumps({"seq": self._seq, **record}, ensure_ascii=False, default=_plain)
+        text = _json({"seq": self._seq, **record})
         # A file's name may be bytes that are no UTF-8, which Python carries as lone surrogates; no encoder takes those,
         # and as JSON's own escapes they come back as they were.
         line = text.encode("utf-8", "backslashreplace").decode()
         self._seq += 1
         for reader in self._readers:
             reader(line)
+
+
+def _json(record: Record) -> str:
+    try:
+        return json.dumps(record, ensure_ascii=False, default=_plain, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(record), ensure_ascii=False, default=_plain)
+
+
+def _finite(value: object) -> object:
+    """The value with what JSON has no number for as text: `nan`, `inf`, `-inf`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return value
 
 
 def _plain(value: object) -> object:

@@ -13,7 +13,7 @@ from scxlife.fsm.definition import Definition
 from scxlife.fsm.events import Event
 from scxlife.fsm.frozen import freeze, thaw
 from scxlife.fsm.loader import loads
-from scxlife.fsm.runtime import MachineError, Refused, Runtime
+from scxlife.fsm.runtime import MAX_IMMEDIATE, MachineError, Refused, Runtime, UnknownName
 from scxlife.lifecycle.options import shipped
 
 SCHEDULER = shipped()
@@ -204,6 +204,94 @@ def test_a_rejected_event_raises_and_changes_nothing() -> None:
     with pytest.raises(Refused, match="enough"):
         bench.runtime.handle(Event("hit"))
     assert bench.runtime.state == "shaken"
+
+
+def test_a_guard_that_fails_does_not_hold_and_is_a_fault() -> None:
+    definition = loads(LAMP.replace("actions:", "guards: {warm: it is not winter}\nactions:").replace(
+        "on: press, to: lit}", "on: press, if: warm, to: lit}").replace(
+        "ignore:", "ignore:\n  - {in: dark, on: press, because: it is winter}"))  # fmt: skip
+    bench = Bench(definition)
+    bench.runtime._guards = {"warm": lambda event: bool(1 / 0)}
+    bench.runtime.handle(Event("press"))
+    assert bench.runtime.state == "dark"
+    assert isinstance(bench.runtime.fault, ZeroDivisionError)
+    kinds = [(record["kind"], record.get("event") or record.get("name")) for record in bench.records[2:]]
+    assert kinds == [("step", "press"), ("guard", "warm"), ("event", "fault"), ("step", "fault")]
+
+
+def test_a_guard_that_fails_where_no_fault_is_declared_changes_nothing() -> None:
+    definition = loads("""\
+format: 1
+machine: door
+version: 1
+initial: shut
+guards: {unlocked: the key was turned}
+events: {push: {source: caller}}
+states: {shut: {no-deadline: it stays}, open: {no-deadline: it stays}}
+rows:
+  - {in: shut, on: push, if: unlocked, to: open}
+  - {in: open, on: push, to: shut}
+ignore: [{in: shut, on: push, because: it is locked}]
+""")
+    runtime = Runtime(definition, actions={}, guards={"unlocked": lambda event: bool(1 / 0)}, clock=lambda: 0.0)
+    runtime.start()
+    with pytest.raises(MachineError, match="guard unlocked failed") as caught:
+        runtime.handle(Event("push"))
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert runtime.state == "shut"
+
+
+def test_an_action_posts_only_what_it_lists() -> None:
+    text = LAMP.replace("buzz: noise}", "buzz: {doc: noise, posts: echo}}")
+    text = text.replace("  spark:", "  echo: {source: action}\n  spark:")
+    text = text.replace("ignore:", "ignore:\n  - {in: '*', on: echo, because: who listens}")
+    definition = loads(text)
+    for name, kept in (("buzz", True), ("cool", False)):
+        runtime: Runtime
+
+        def speak(event: Event) -> None:
+            runtime.post(Event("echo"))
+
+        silent = dict.fromkeys(definition.actions, lambda event: None)
+        runtime = Runtime(definition, actions={**silent, name: speak}, guards={}, clock=lambda: 0.0)
+        runtime.start()
+        runtime.handle(Event("press"))
+        runtime.handle(Event("press"))
+        assert (runtime.fault is None) == kept
+        assert kept or "'cool' posts 'echo'" in str(runtime.fault)
+
+
+def test_a_misspelt_event_says_which_was_meant() -> None:
+    bench = Bench(LAMP_DEFINITION)
+    with pytest.raises(UnknownName, match=r"no event 'pres' in machine lamp; did you mean 'press'\?"):
+        bench.runtime.handle(Event("pres"))
+
+
+def test_nothing_is_delivered_before_the_start_and_there_is_one_start() -> None:
+    runtime = Runtime(
+        LAMP_DEFINITION,
+        actions=dict.fromkeys(LAMP_DEFINITION.actions, lambda event: None),
+        guards={},
+        clock=lambda: 0.0,
+    )
+    with pytest.raises(MachineError, match="call start"):
+        runtime.handle(Event("press"))
+    runtime.start()
+    with pytest.raises(MachineError, match="already"):
+        runtime.start()
+
+
+def test_events_without_end_are_told_and_a_long_life_is_not() -> None:
+    """The bound is on events in one go: between two of these the inbox was empty."""
+    bench = Bench(LAMP_DEFINITION)
+    for _ in range(MAX_IMMEDIATE + 1):
+        bench.runtime.post(Event("press"))
+        assert bench.runtime.deliver_one()
+        assert not bench.runtime.deliver_one()
+    for _ in range(MAX_IMMEDIATE + 1):
+        bench.runtime.post(Event("press"))
+    with pytest.raises(MachineError, match="and no end"):
+        bench.runtime.deliver()
 
 
 def test_a_name_without_a_callable_is_refused_before_it_runs() -> None:

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.events import Event
 from scxlife.fsm.loader import loads
+from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.runtime import MachineError, Runtime
 from scxlife.fsm.snapshot import SnapshotError, from_data
+from scxlife.fsm.tape import Tape
+from scxlife.fsm.tape_reader import TapeReader
 
 PUMP = loads("""\
 format: 1
@@ -109,6 +112,17 @@ class Bench:
 
 
 RARELY = st.sampled_from((False,) * 5 + (True,))
+
+
+def replayed(bench: Bench) -> Replay:
+    """The records of a run as a tape, fed back through the definition."""
+    lines: list[str] = []
+    tape = Tape(PUMP, lambda: bench.records[0]["t"], lines.append)
+    for record in bench.records:
+        tape(record)
+    return replay(PUMP, TapeReader(iter(line.encode() + b"\n" for line in lines)))
+
+
 MOVES = st.tuples(st.sampled_from(("press", "flood", "wait", "deliver", "deliver")), st.booleans(), RARELY)
 
 
@@ -130,6 +144,8 @@ def test_a_woken_runtime_goes_on_as_the_one_that_never_slept(before: list[Any], 
         assert left[0] is None or left[1] is None or left[0] - left[1] == pytest.approx(1000.0)
     assert woken.told(1) == awake.told(since)
     assert woken.runtime.ending == awake.runtime.ending
+    for bench in (awake, woken):
+        assert replayed(bench).difference is None
 
 
 def test_time_that_passed_while_it_slept_counts_when_it_is_told() -> None:
