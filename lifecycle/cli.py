@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
 from scxlife import __version__
+from scxlife.lifecycle.outcomes import USAGE
+from scxlife.lifecycle.usage import UsageError
 
 COMMANDS = {
     "run": "supervise a scheduler, or any daemon, on this host",
@@ -78,8 +81,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = _joined(list(sys.argv[1:] if arguments is None else arguments))
     command = next((word for word in words if not word.startswith("-")), None)
     parsed = _parser(command if command in COMMANDS else None).parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name may be any bytes: what an encoding has no character for is printed as an escape.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(parsed.run(parsed))
+    except UsageError as error:
+        print(f"scxlife: error: {error}", file=sys.stderr)
+        return USAGE
     except KeyboardInterrupt:
         print("scxlife: interrupted", file=sys.stderr)
         return 130

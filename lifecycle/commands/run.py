@@ -7,16 +7,14 @@ import os
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 from scxlife.fsm.tape import Tape
 from scxlife.lifecycle.options import add_settings, chosen, shipped
-from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.supervision import Supervision
+from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.platform.linux import LinuxKernel
 
@@ -95,16 +93,9 @@ def run(parsed: argparse.Namespace) -> int:
     def write(line: str) -> None:
         print(line, file=out, flush=True)
 
-    readers: list[Callable[[str], object]] = [Timeline(write)]
     kernel = LinuxKernel()
-    with ExitStack() as stack:
-        if parsed.tape is not None:
-            try:
-                tape = stack.enter_context(Path(parsed.tape).open("w", buffering=1, encoding="utf-8"))
-            except OSError as error:
-                print(f"scxlife: error: --tape {parsed.tape}: {error.strerror}", file=sys.stderr)
-                return USAGE
-            readers.append(lambda line: tape.write(line + "\n"))
+    with TapeFile(parsed.tape) as tape:
+        readers = (Timeline(write), tape)
         outcome = Supervision(kernel, definition, plan, observer=Tape(definition, kernel.monotonic, *readers)).run()
     say_outcome(outcome, write, log_path=outcome.log_path)
     if parsed.json:

@@ -18,8 +18,9 @@ from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
 from scxlife.lifecycle.options import add_settings, chosen, duration, shipped
 from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
-from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, USAGE, NotConfigured, Outcome, as_json
+from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome, as_json
 from scxlife.lifecycle.report import print_json, say_outcome
+from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.platform.vm import accel, image, kernels, schedulers
 from scxlife.platform.vm.cache import ArtifactError
@@ -167,14 +168,7 @@ def _run(args: argparse.Namespace) -> int:
         return _report(args, Attempt(missing, {}, "", "", (), b"", b""), write)
     timeline = Timeline(write)
     with ExitStack() as stack:
-        readers: list[Callable[[str], object]] = [timeline]
-        if args.tape is not None:
-            try:
-                tape = stack.enter_context(Path(args.tape).open("w", buffering=1, encoding="utf-8"))
-            except OSError as error:
-                print(f"scxlife: error: --tape {args.tape}: {error.strerror}", file=sys.stderr)
-                return USAGE
-            readers.append(lambda line: tape.write(line + "\n"))
+        tape = stack.enter_context(TapeFile(args.tape))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-")))
         _initrd(args, scheduler, folder / "initrd")
         chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
@@ -190,8 +184,8 @@ def _run(args: argparse.Namespace) -> int:
         write(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
 
         def on_tape(line: str) -> None:
-            for reader in readers:
-                reader(line)
+            timeline(line)
+            tape(line)
 
         attempt = run_in_guest(spec, on_tape)
     return _report(args, attempt, write)

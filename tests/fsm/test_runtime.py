@@ -211,10 +211,10 @@ def test_a_guard_that_fails_does_not_hold_and_is_a_fault() -> None:
         "on: press, to: lit}", "on: press, if: warm, to: lit}").replace(
         "ignore:", "ignore:\n  - {in: dark, on: press, because: it is winter}"))  # fmt: skip
     bench = Bench(definition)
-    bench.runtime._guards = {"warm": lambda event: bool(1 / 0)}
+    bench.guards.clear()
     bench.runtime.handle(Event("press"))
     assert bench.runtime.state == "dark"
-    assert isinstance(bench.runtime.fault, ZeroDivisionError)
+    assert isinstance(bench.runtime.fault, KeyError)
     kinds = [(record["kind"], record.get("event") or record.get("name")) for record in bench.records[2:]]
     assert kinds == [("step", "press"), ("guard", "warm"), ("event", "fault"), ("step", "fault")]
 
@@ -246,14 +246,15 @@ def test_an_action_posts_only_what_it_lists() -> None:
     text = text.replace("  spark:", "  echo: {source: action}\n  spark:")
     text = text.replace("ignore:", "ignore:\n  - {in: '*', on: echo, because: who listens}")
     definition = loads(text)
+    runtimes: list[Runtime] = []
+
+    def speak(event: Event) -> None:
+        runtimes[-1].post(Event("echo"))
+
     for name, kept in (("buzz", True), ("cool", False)):
-        runtime: Runtime
-
-        def speak(event: Event) -> None:
-            runtime.post(Event("echo"))
-
         silent = dict.fromkeys(definition.actions, lambda event: None)
         runtime = Runtime(definition, actions={**silent, name: speak}, guards={}, clock=lambda: 0.0)
+        runtimes.append(runtime)
         runtime.start()
         runtime.handle(Event("press"))
         runtime.handle(Event("press"))
@@ -268,12 +269,8 @@ def test_a_misspelt_event_says_which_was_meant() -> None:
 
 
 def test_nothing_is_delivered_before_the_start_and_there_is_one_start() -> None:
-    runtime = Runtime(
-        LAMP_DEFINITION,
-        actions=dict.fromkeys(LAMP_DEFINITION.actions, lambda event: None),
-        guards={},
-        clock=lambda: 0.0,
-    )
+    silent = dict.fromkeys(LAMP_DEFINITION.actions, lambda event: None)
+    runtime = Runtime(LAMP_DEFINITION, actions=silent, guards={}, clock=lambda: 0.0)
     with pytest.raises(MachineError, match="call start"):
         runtime.handle(Event("press"))
     runtime.start()

@@ -206,3 +206,24 @@ def test_the_tape_is_json_lines_that_count_from_zero(tmp_path: Path) -> None:
     assert [record["seq"] for record in records] == list(range(len(records)))
     assert records[0]["kind"] == "tape"
     assert records[-1] == {**records[-1], "kind": "end", "outcome": "startup-died"}
+
+
+def test_a_tape_that_can_not_be_written_is_named_and_the_run_goes_on(tmp_path: Path) -> None:
+    command = [*SCXLIFE, "run", "--ready", "none", "--for", "10ms", "--tape", "/dev/full", "--", "sleep", "300"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=LIMIT, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert done.returncode == 0
+    assert done.stderr == "scxlife: warning: --tape /dev/full ends here: No space left on device\n"
+    assert "outcome    stopped" in done.stdout
+
+
+def test_a_name_that_is_not_utf8_is_shown_with_escapes(tmp_path: Path) -> None:
+    daemon = os.fsencode(tmp_path) + b"/d\xff"
+    Path(os.fsdecode(daemon)).write_text("#!/bin/sh\nexit 3\n")
+    Path(os.fsdecode(daemon)).chmod(0o755)
+    command = [*map(os.fsencode, SCXLIFE), b"run", b"--ready", b"none", b"--log", b"/dev/null", b"--", daemon]
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=env)
+    assert (done.returncode, done.stderr) == (10, "")
+    assert "/d\\udcff" in done.stdout
