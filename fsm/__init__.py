@@ -12,34 +12,41 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .decision import decide
     from .definition import Decision, Definition
-    from .driver import Driver
+    from .driver import Driver, Interest, Sources
     from .events import Event
     from .lint import Report, check
     from .loader import load, loads
     from .problems import DefinitionError, Place, Problem
-    from .registry import sources_for
+    from .registry import DeclaredSource, SourceError, SourceMaker, sources_for
     from .runtime import Ending, MachineError, Refused, Runtime, UnknownName
     from .snapshot import Snapshot, SnapshotError
     from .sources import EventSource, SourceFactory, Waiter
     from .tape import Tape
+    from .waiter import SelectWaiter
 
 _HOMES = {
     "Decision": "definition",
+    "DeclaredSource": "registry",
     "Definition": "definition",
     "DefinitionError": "problems",
     "Driver": "driver",
     "Ending": "runtime",
     "Event": "events",
     "EventSource": "sources",
+    "Interest": "driver",
     "MachineError": "runtime",
     "Place": "problems",
     "Problem": "problems",
     "Refused": "runtime",
     "Report": "lint",
     "Runtime": "runtime",
+    "SelectWaiter": "waiter",
     "Snapshot": "snapshot",
     "SnapshotError": "snapshot",
+    "SourceError": "registry",
     "SourceFactory": "sources",
+    "SourceMaker": "registry",
+    "Sources": "driver",
     "Tape": "tape",
     "UnknownName": "runtime",
     "Waiter": "sources",
@@ -52,21 +59,27 @@ _HOMES = {
 
 __all__ = [
     "Decision",
+    "DeclaredSource",
     "Definition",
     "DefinitionError",
     "Driver",
     "Ending",
     "Event",
     "EventSource",
+    "Interest",
     "MachineError",
     "Place",
     "Problem",
     "Refused",
     "Report",
     "Runtime",
+    "SelectWaiter",
     "Snapshot",
     "SnapshotError",
+    "SourceError",
     "SourceFactory",
+    "SourceMaker",
+    "Sources",
     "Tape",
     "UnknownName",
     "Waiter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State
+from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State, is_duration
 from .document import NAME, Document, Names
 from .findings import Findings
 from .marks import VALUE
@@ -136,7 +136,7 @@ class Declarations:
                 timer = self.known("setting", timer, doc.settings, (*path, "timer", VALUE))
             if timer is not None:
                 value: object = doc.settings[timer].value
-                if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0):
+                if value is not None and not is_duration(value):
                     self.findings.add((*path, "timer"), "wrong-type", f"setting {timer!r} is no duration")
             default = TIMER_RANK if timer else ACTION_RANK if source == BY_ACTION else FACT_RANK
             rank = default if event.rank is None else event.rank

@@ -18,6 +18,12 @@ REJECT = "reject"
 IMPOSSIBLE = "impossible"
 KINDS = (GO, IGNORE, DEFER, REJECT, IMPOSSIBLE)
 
+
+def is_duration(value: object) -> bool:
+    """Whether `value` can be seconds: a number that is neither negative nor beyond all bounds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+
+
 BY_ACTION = "action"
 BY_CALLER = "caller"
 FAULT = "fault"
@@ -114,14 +120,21 @@ class Definition:
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
 
     def with_settings(self, /, **settings: Value) -> Definition:
-        """The same machine with some settings changed. Raises KeyError for a setting that it does not have."""
+        """The same machine with some settings changed. Raises KeyError for a setting that it does not have, ValueError
+        for a timer's that is no duration (seconds, or None for never)."""
         unknown = settings.keys() - self.settings.keys()
         if unknown:
             raise KeyError(f"no such setting: {', '.join(sorted(unknown))}")
+        for event in self.events.values():
+            value = settings.get(event.timer or "")
+            if value is not None and not is_duration(value):
+                raise ValueError(f"setting {event.timer} is a duration in seconds, not {value!r}")
         return attrs.evolve(self, settings={**self.settings, **settings})
 
     def with_profile(self, name: str) -> Definition:
         """The same machine under one of its profiles. Raises KeyError for a profile that it does not have."""
+        if name not in self.profiles:
+            raise KeyError(f"no profile {name!r}; there are: {', '.join(self.profiles) or 'none'}")
         profile = self.profiles[name]
         return attrs.evolve(
             self,

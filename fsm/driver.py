@@ -1,48 +1,79 @@
-"""One loop that waits: opens the sources a state lists, gathers what they tell, believes no deadline unchecked."""
+"""Opens the sources that a state lists, gathers what they tell, believes no deadline unchecked, and waits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+import attrs
 
 from .definition import FAULT
 from .events import Event
-from .runtime import Ending, Runtime
+from .runtime import Ending, MachineError, Runtime
 from .sources import EventSource, SourceFactory, Waiter
 
 
-class Driver:
-    """Runs a machine to its end on one thread.
+@attrs.frozen
+class Interest:
+    """What to wait for: one of these descriptors to turn readable, or the deadline (monotonic seconds, None: never)."""
+
+    fds: tuple[int, ...]
+    deadline: float | None
+
+
+class Sources:
+    """A machine with its event sources, driven from outside: the half of a loop that does not wait.
 
     `sources` makes an event source for each name that the definition declares; a name without one stays silent.
+    Call `begin`, then wait for what `interest` tells and call `wake`, until `runtime.ending` is there; then `close`.
     All that arrives in one wake-up is gathered before the first event is delivered, so its rank decides, not luck.
     """
 
-    def __init__(self, runtime: Runtime, sources: Mapping[str, SourceFactory], waiter: Waiter) -> None:
+    def __init__(self, runtime: Runtime, sources: Mapping[str, SourceFactory]) -> None:
         self.runtime = runtime
         self._factories = sources
-        self._waiter = waiter
         self._open: dict[str, EventSource] = {}
         # Failed to open or to drain: told once, not tried again until a state that does not list it lies between.
         self._broken: set[str] = set()
 
-    def run(self, *first: Event) -> Ending:
-        """Start the machine unless it was restored, hand it `first`, and wait with it until it has ended."""
-        try:
-            if not self.runtime.started:
-                self.runtime.start()
-            for event in first:
-                self.runtime.post(event)
-            while True:
-                self._settle()
-                if self.runtime.ending is not None:
-                    return self.runtime.ending
-                self._wait()
-        finally:
-            self._listen(())
+    def begin(self, *first: Event) -> None:
+        """Start the machine unless it was restored, and hand it `first`."""
+        if not self.runtime.started:
+            self.runtime.start()
+        for event in first:
+            self.runtime.post(event)
+        self._settle()
+
+    def interest(self) -> Interest:
+        """What the machine waits for in its present state."""
+        fds = {fd for source in self._open.values() if (fd := source.fileno()) is not None}
+        moments = [at for source in self._open.values() if (at := source.next_deadline()) is not None]
+        machine = self.runtime.next_deadline()
+        return Interest(tuple(fds), min([*moments, *([] if machine is None else [machine])], default=None))
+
+    def wake(self, ready: Iterable[int], now: float) -> None:
+        """Look at the sources of the descriptors in `ready` and at those whose moment has come by `now` (monotonic
+        seconds), and deliver what they tell. A wake-up without cause is harmless."""
+        readable = set(ready)
+        machine = self.runtime.next_deadline()
+        due = machine is not None and machine <= now
+        for name, source in list(self._open.items()):
+            at = source.next_deadline()
+            # A deadline is believed only after every fact was looked at once more.
+            if due or source.fileno() in readable or (at is not None and at <= now):
+                self._drain(name)
+        if due:
+            self.runtime.expire(now)
+        self._settle()
+
+    def close(self) -> None:
+        """Close every source. The machine is left as it is."""
+        self._listen(())
 
     def source(self, name: str) -> EventSource | None:
         """The open source of that name, for an action or a guard that asks it again; None while it is closed."""
         return self._open.get(name)
+
+    # -- inside ------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
         """Deliver until nothing waits, opening and closing sources as the state changes."""
@@ -54,7 +85,7 @@ class Driver:
 
     def _listen(self, wanted: tuple[str, ...]) -> None:
         for name in [name for name in self._open if name not in wanted]:
-            self._open.pop(name).close()
+            self._close(name)
         self._broken.intersection_update(wanted)
         for name in wanted:
             factory = self._factories.get(name)
@@ -71,29 +102,21 @@ class Driver:
             self._open[name] = source
             self._drain(name)
 
-    def _wait(self) -> None:
-        waiter = self._waiter
-        fds = {fd: name for name, source in self._open.items() if (fd := source.fileno()) is not None}
-        wanted = {name: at for name, source in self._open.items() if (at := source.next_deadline()) is not None}
-        machine = self.runtime.next_deadline()
-        nearest = min([*wanted.values(), *([] if machine is None else [machine])], default=None)
-        timeout = None if nearest is None else max(0.0, nearest - waiter.monotonic())
-        ready = {fds[fd] for fd, _ in waiter.poll(fds, timeout)}
-        now = waiter.monotonic()
-        due = machine is not None and machine <= now
-        for name in list(self._open):
-            # A deadline is believed only after every fact was looked at once more.
-            if due or name in ready or (name in wanted and wanted[name] <= now):
-                self._drain(name)
-        if due:
-            self.runtime.expire(now)
-
     def _drain(self, name: str) -> None:
+        declared = self.runtime.definition.events
         try:
             for event in self._open[name].drain():
+                if event.name not in declared or declared[event.name].source != name:
+                    raise MachineError(f"source {name!r} tells {event.name!r}, which is not declared as an event of it")
                 self.runtime.post(event)
         except OSError as error:
+            self._close(name)
+            self._failed(name, error)
+
+    def _close(self, name: str) -> None:
+        try:
             self._open.pop(name).close()
+        except OSError as error:
             self._failed(name, error)
 
     def _failed(self, name: str, error: OSError) -> None:
@@ -101,3 +124,25 @@ class Driver:
         if FAULT in self.runtime.definition.events:
             text = f"{type(error).__name__}: {error}"
             self.runtime.post(Event(FAULT, {"source": name, "error": text}, f"source {name} failed"))
+
+
+class Driver(Sources):
+    """Runs a machine to its end on one thread: `Sources` with a waiter."""
+
+    def __init__(self, runtime: Runtime, sources: Mapping[str, SourceFactory], waiter: Waiter) -> None:
+        super().__init__(runtime, sources)
+        self._waiter = waiter
+
+    def run(self, *first: Event) -> Ending:
+        """Begin with `first`, and wait with the machine until it has ended."""
+        waiter = self._waiter
+        try:
+            self.begin(*first)
+            while self.runtime.ending is None:
+                interest = self.interest()
+                timeout = None if interest.deadline is None else max(0.0, interest.deadline - waiter.monotonic())
+                ready = [fd for fd, _ in waiter.poll(interest.fds, timeout)]
+                self.wake(ready, waiter.monotonic())
+            return self.runtime.ending
+        finally:
+            self.close()

@@ -169,6 +169,7 @@ class Runtime:
             raise MachineError("the machine has not been started: call start() first")
         self._immediate += 1
         if self._immediate > MAX_IMMEDIATE:
+            self._immediate = 0
             raise MachineError(f"{MAX_IMMEDIATE} events in one go and no end, the last in state {self.state}")
         waiting = heapq.heappop(self._inbox)
         self._deliver(waiting)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from scxlife import __version__
+from scxlife.fsm.registry import SourceError
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.usage import UsageError
 
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         return int(parsed.run(parsed))
-    except UsageError as error:
+    except (UsageError, SourceError) as error:
         print(f"scxlife: error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:

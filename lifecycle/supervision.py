@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.driver import Driver
 from scxlife.fsm.events import Event
+from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Ending, Runtime
 from scxlife.platform.sched_ext import snapshot
 from scxlife.platform.sources.process import ProcessSource
@@ -28,6 +29,7 @@ from .processes import Process
 from .scheduler_names import EventName, actions_of, guards_of, happened
 
 if TYPE_CHECKING:
+    from scxlife.fsm.registry import SourceMaker
     from scxlife.fsm.sources import EventSource, SourceFactory
     from scxlife.platform.kernel import FileStat, Kernel
     from scxlife.platform.sched_ext import Snapshot
@@ -110,17 +112,17 @@ class Supervision:
     # -- sources -----------------------------------------------------------------------------------------------
 
     def sources(self) -> dict[str, SourceFactory]:
-        """A factory for each source that the definition declares; a kind of null stays silent."""
-        kinds: dict[str, SourceFactory] = {
-            "process": lambda: ProcessSource(self.kernel, _given(self.process.child)),
-            "payload": self._payload_source,
-            "sched_ext": self._sched_ext_source,
-            "file": self._file_source,
-            "assume": self._assume_source,
-            "kernel_log": self._kernel_log_source,
-            "signals": self._signal_source,
+        """A factory for each source that the definition declares. Raises SourceError for a kind that nobody makes."""
+        own: dict[str, SourceMaker] = {
+            "process": lambda _: lambda: ProcessSource(self.kernel, _given(self.process.child)),
+            "payload": lambda _: self._payload_source,
+            "sched_ext": lambda _: self._sched_ext_source,
+            "file": lambda _: self._file_source,
+            "assume": lambda _: self._assume_source,
+            "kernel_log": lambda _: self._kernel_log_source,
+            "signals": lambda _: self._signal_source,
         }
-        return {name: kinds[kind] for name, kind in self.definition.sources.items() if kind is not None}
+        return sources_for(self.definition, own, clock=self.kernel.monotonic)
 
     def _sched_ext_source(self) -> EventSource:
         return SchedExtSource(self.kernel, self._pid, _given(self.baseline), cadence=self.seconds("cadence"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
-from scxlife.fsm.driver import Driver
+import pytest
+
+from scxlife.fsm.driver import Driver, Sources
 from scxlife.fsm.events import Event
 from scxlife.fsm.loader import loads
-from scxlife.fsm.runtime import Runtime
+from scxlife.fsm.runtime import MachineError, Runtime
 
 RACE = loads("""\
 format: 1
@@ -109,3 +112,113 @@ def test_a_deadline_without_news_is_believed_after_one_wait() -> None:
 def test_every_source_that_was_opened_is_closed() -> None:
     _, _, sources = race(0.0, died=(0.4, True), ready=NEVER)
     assert [(source.opened, source.closed) for source in sources] == [(1, 1), (1, 1)]
+
+
+class Shared:
+    """A source on a descriptor that it does not own, with what it will tell, and a way to fail."""
+
+    def __init__(self, fd: int, *names: str, fails: str = "") -> None:
+        self.fd, self.names, self.fails = fd, list(names), fails
+        self.closed = 0
+
+    def open(self) -> None:
+        """Nothing to acquire."""
+
+    def fileno(self) -> int | None:
+        return self.fd
+
+    def next_deadline(self) -> float | None:
+        return None
+
+    def drain(self) -> Iterable[Event]:
+        if self.fails == "drain":
+            raise OSError(5, "no luck")
+        ready = os.get_blocking(self.fd)
+        return [Event(self.names.pop(0))] if ready and self.names else []
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.fails == "close":
+            raise OSError(9, "gone already")
+
+
+TWO = loads("""\
+format: 1
+machine: two
+version: 1
+initial: waiting
+actions: {note: it is written down}
+sources: {left: left, right: right}
+outcomes: {heard: {}, broken: {}}
+events:
+  fault: {source: action}
+  knock: {source: left}
+  ring: {source: right}
+states:
+  waiting: {sources: [left, right], no-deadline: somebody will come}
+  warned: {sources: right, no-deadline: somebody will come}
+  heard: {final: heard}
+  broken: {final: broken}
+rows:
+  - {in: waiting, on: knock, to: warned}
+  - {in: warned, on: ring, to: heard, do: note}
+  - {in: "*", on: fault, to: broken}
+ignore:
+  - {in: waiting, on: ring, because: first a knock}
+""")
+
+
+@pytest.fixture
+def pipe() -> Iterable[tuple[int, int]]:
+    ends = os.pipe2(os.O_NONBLOCK)
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def two(left: Shared, right: Shared) -> Sources:
+    runtime = Runtime(TWO, actions={"note": lambda event: None}, guards={}, clock=lambda: 0.0)
+    machine = Sources(runtime, {"left": lambda: left, "right": lambda: right})
+    machine.begin()
+    return machine
+
+
+def test_without_waiting_it_goes_from_wake_to_wake(pipe: tuple[int, int]) -> None:
+    left, right = Shared(pipe[0], "knock"), Shared(pipe[1], "ring")
+    machine = two(left, right)
+    assert (sorted(machine.interest().fds), machine.interest().deadline) == (sorted(pipe), None)
+    machine.wake((), 0.0)
+    assert machine.runtime.state == "waiting", "nothing was ready"
+    os.set_blocking(pipe[0], True)
+    machine.wake([pipe[0]], 0.0)
+    assert (machine.runtime.state, machine.interest().fds, left.closed) == ("warned", (pipe[1],), 1)
+    os.set_blocking(pipe[1], True)
+    machine.wake([pipe[1]], 0.0)
+    assert machine.runtime.ending is not None
+    assert (machine.runtime.ending.outcome, right.closed) == ("heard", 1)
+
+
+def test_two_sources_may_share_a_descriptor(pipe: tuple[int, int]) -> None:
+    machine = two(Shared(pipe[0], "knock"), Shared(pipe[0], "ring"))
+    assert machine.interest().fds == (pipe[0],)
+    os.set_blocking(pipe[0], True)
+    machine.wake([pipe[0]], 0.0)
+    assert machine.runtime.ending is not None, "both were asked: first the knock, then the ring"
+
+
+def test_a_source_that_fails_to_close_is_a_fault_and_the_others_are_closed(pipe: tuple[int, int]) -> None:
+    left, right = Shared(pipe[0], "knock", fails="close"), Shared(pipe[1])
+    machine = two(left, right)
+    os.set_blocking(pipe[0], True)
+    machine.wake([pipe[0]], 0.0)
+    assert machine.runtime.ending is not None
+    assert (machine.runtime.ending.outcome, right.closed) == ("broken", 1)
+    machine.close()
+    assert (left.closed, right.closed) == (1, 1)
+
+
+def test_a_source_tells_only_its_own_events(pipe: tuple[int, int]) -> None:
+    os.set_blocking(pipe[0], True)
+    for name in ("ring", "fault", "knok"):
+        with pytest.raises(MachineError, match=f"source 'left' tells '{name}'"):
+            two(Shared(pipe[0], name), Shared(pipe[1]))

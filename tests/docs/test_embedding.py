@@ -1,0 +1,174 @@
+"""docs/embedding.md: its programs run as they stand on the page, and leave no child behind when they are cancelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.docs.pages import Session, play, sessions, write_files
+
+PAGE = Path(__file__).parents[2] / "docs" / "embedding.md"
+PLAYED = sessions(PAGE)
+
+# Cancels `supervise` when its child has said its number, and asks whether that child is still there. The child would
+# wait for ever for somebody to write into a FIFO.
+CHILD = """\
+import os
+
+os.mkfifo("said")
+os.mkfifo("never")
+COMMAND = ("sh", "-c", "echo $$ > said; read line < never")
+
+
+def hear():
+    with open("said") as said:
+        return int(said.read())
+
+
+def judge(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        print("gone and reaped")
+    else:
+        print("left behind")
+"""
+
+CANCELLED = {
+    "with_asyncio": """\
+import asyncio, contextlib, child, with_asyncio
+
+async def main():
+    task = asyncio.create_task(with_asyncio.supervise(3600.0, *child.COMMAND))
+    pid = await asyncio.to_thread(child.hear)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    child.judge(pid)
+
+asyncio.run(main())
+""",
+    "with_trio": """\
+import trio, child, with_trio
+
+async def main():
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(with_trio.supervise, 3600.0, *child.COMMAND)
+        pid = await trio.to_thread.run_sync(child.hear)
+        nursery.cancel_scope.cancel()
+    child.judge(pid)
+
+trio.run(main)
+""",
+}
+
+
+@pytest.mark.parametrize("session", PLAYED, ids=[session.commands[0] for session in PLAYED])
+def test_the_page_prints_what_it_says(session: Session, tmp_path: Path) -> None:
+    write_files(PAGE, tmp_path)
+    assert play(session, tmp_path) == session.output, f"{PAGE.name}:{session.line}"
+
+
+def test_the_page_shows_the_three_ways() -> None:
+    assert [session.commands for session in PLAYED] == [
+        ("python plain.py",),
+        ("python with_asyncio.py",),
+        ("python with_trio.py",),
+    ]
+
+
+@pytest.mark.parametrize("loop", CANCELLED)
+def test_a_cancelled_loop_leaves_no_child_behind(loop: str, tmp_path: Path) -> None:
+    write_files(PAGE, tmp_path)
+    (tmp_path / "child.py").write_text(CHILD)
+    (tmp_path / "cancel.py").write_text(CANCELLED[loop])
+    assert play(Session(("python cancel.py",), "", 0), tmp_path) == "gone and reaped\n"
+
+
+STUBBORN = """\
+import signal, sys
+from importlib import import_module
+
+page = import_module(sys.argv[1])
+# A child is executed with what its parent ignores: there is no moment in which it would heed SIGTERM.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+async def main():
+    ending = await page.supervise(0.05, "sleep", "1000")
+    print(ending.noted_in, ending.outcome)
+
+import_module(sys.argv[1].removeprefix("with_")).run(main() if sys.argv[1] == "with_asyncio" else main)
+"""
+
+
+@pytest.mark.parametrize("loop", CANCELLED)
+def test_a_child_that_ignores_sigterm_is_killed(loop: str, tmp_path: Path) -> None:
+    write_files(PAGE, tmp_path)
+    job = tmp_path / "job.yaml"
+    job.write_text(job.read_text().replace("{value: 5s,", "{value: 50ms,"))
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    assert play(Session((f"python stubborn.py {loop}",), "", 0), tmp_path) == "killing overdue\n"
+
+
+RACE = """\
+format: 1
+machine: race
+version: 1
+initial: waiting
+settings: {patience: {value: 10s}}
+outcomes: {died: {}, ready: {}, late: {}}
+events:
+  died: {source: caller, rank: 0}
+  ready: {source: caller, rank: 1}
+  late: {timer: patience}
+states:
+  waiting: {deadlines: late}
+  dead: {final: died}
+  fine: {final: ready}
+  missed: {final: late}
+rows:
+  - {in: waiting, on: died, to: dead}
+  - {in: waiting, on: ready, to: fine}
+  - {in: waiting, on: late, to: missed}
+"""
+
+# Both events are in the inbox and the deadline is due before the loop looks for the first time.
+RACED = {
+    "with_asyncio": """\
+import asyncio, with_asyncio
+from scxlife.fsm import Event, Runtime, load
+
+async def main():
+    inbox = asyncio.Queue()
+    inbox.put_nowait(Event("ready"))
+    inbox.put_nowait(Event("died"))
+    race = load("race.yaml").with_settings(patience=0.0)
+    runtime = Runtime(race, actions={}, guards={}, clock=asyncio.get_running_loop().time)
+    print((await with_asyncio.drive(runtime, inbox)).outcome)
+
+asyncio.run(main())
+""",
+    "with_trio": """\
+import trio, with_trio
+from scxlife.fsm import Event, Runtime, load
+
+async def main():
+    tell, inbox = trio.open_memory_channel(2)
+    tell.send_nowait(Event("ready"))
+    tell.send_nowait(Event("died"))
+    race = load("race.yaml").with_settings(patience=0.0)
+    runtime = Runtime(race, actions={}, guards={}, clock=trio.current_time)
+    print((await with_trio.drive(runtime, inbox)).outcome)
+
+trio.run(main)
+""",
+}
+
+
+@pytest.mark.parametrize("loop", RACED)
+def test_what_was_told_before_the_loop_looked_is_delivered_by_its_rank(loop: str, tmp_path: Path) -> None:
+    write_files(PAGE, tmp_path)
+    (tmp_path / "race.yaml").write_text(RACE)
+    (tmp_path / "raced.py").write_text(RACED[loop])
+    assert play(Session(("python raced.py",), "", 0), tmp_path) == "died\n"
