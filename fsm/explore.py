@@ -17,8 +17,6 @@ from .table import Row
 
 # A machine of a thousand states without deferred events takes two thousand; more than this is not walked.
 MAX_CONFIGURATIONS = 200_000
-# Of deferred events this many are carried along at once: each is looked at, not each crowd of them.
-MAX_DEFERRED = 2
 
 
 @attrs.frozen(cache_hash=True)
@@ -149,7 +147,8 @@ class Exploration:
                 self.deferring.add((at.state, step.event))
                 if step.origin:
                     self.again.add(((step.origin, step.event), (at.state, step.event)))
-                if len(at.deferred) < MAX_DEFERRED:
+                # One at a time is carried along: each deferred event is looked at, not each crowd of them.
+                if not step.rest.deferred and not step.rest.returned:
                     yield attrs.evolve(step.rest, deferred=step.rest.deferred | {(step.event, at.state)})
             else:
                 if kind == IMPOSSIBLE and (waited or event.timer is not None or step.event == FAULT or step.origin):

@@ -1,0 +1,124 @@
+"""`scxlife diagram` as a user types it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BROKEN = "format: 1\nmachine: m\nversion: 1\ninitial: nowhere\nevents: {}\nstates: {here: {no-deadline: x}}\nrows: []\n"
+
+SMALL = """\
+format: 1
+machine: bell
+version: 1
+initial: still
+events: {pull: {source: caller}}
+outcomes: {rung: {doc: it was heard}}
+states: {still: {no-deadline: it hangs}, rung: {final: rung}}
+rows: [{in: still, on: pull, to: rung}]
+"""
+
+
+def diagram(*words: str | Path, **more: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "scxlife.lifecycle.cli", "diagram", *map(str, words)]
+    return subprocess.run(command, capture_output=True, timeout=60, env={**os.environ, **more})
+
+
+def error(done: subprocess.CompletedProcess[bytes]) -> str:
+    text = done.stderr.decode()
+    assert "Traceback" not in text
+    assert done.stdout == b""
+    return text
+
+
+def test_without_arguments_the_shipped_lifecycle_is_printed_as_dot() -> None:
+    done = diagram()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"digraph machine {\n")
+    assert b'"attaching" -> "running"' in done.stdout
+
+
+@pytest.mark.parametrize(("format_", "begin"), [("dot", b"digraph"), ("svg", b"<?xml"), ("png", b"\x89PNG\r\n")])
+def test_each_format_goes_to_a_pipe_and_to_a_file(tmp_path: Path, format_: str, begin: bytes) -> None:
+    piped = diagram("--format", format_)
+    assert (piped.returncode, piped.stderr) == (0, b"")
+    assert piped.stdout.startswith(begin)
+    file = tmp_path / f"machine.{format_}"
+    written = diagram("-o", file)
+    assert (written.returncode, written.stdout, written.stderr) == (0, b"", b"")
+    assert file.read_bytes() == piped.stdout
+
+
+def test_the_format_that_is_named_wins_over_the_suffix(tmp_path: Path) -> None:
+    assert diagram("--format", "dot", "-o", tmp_path / "a.svg").returncode == 0
+    assert (tmp_path / "a.svg").read_bytes().startswith(b"digraph")
+
+
+def test_a_suffix_that_names_no_format_is_a_usage_error(tmp_path: Path) -> None:
+    done = diagram("-o", tmp_path / "machine.jpeg")
+    assert done.returncode == 2
+    assert "name one: --format dot, svg or png" in error(done)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_png_is_not_thrown_at_a_terminal() -> None:
+    terminal, inside = pty.openpty()
+    try:
+        command = [sys.executable, "-m", "scxlife.lifecycle.cli", "diagram", "--format", "png"]
+        done = subprocess.run(command, stdout=inside, stderr=subprocess.PIPE, timeout=60)
+    finally:
+        os.close(inside)
+        os.close(terminal)
+    assert done.returncode == 2
+    assert b"-o machine.png" in done.stderr
+
+
+def test_without_graphviz_a_picture_is_an_error_and_dot_text_is_not(tmp_path: Path) -> None:
+    done = diagram("-o", tmp_path / "a.svg", PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert error(done).splitlines()[-1] == "hint: apt-get install graphviz"
+    assert list(tmp_path.iterdir()) == []
+    assert diagram(PATH=str(tmp_path)).returncode == 0
+
+
+def test_a_definition_with_errors_is_told_as_check_does(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(BROKEN)
+    check = [sys.executable, "-m", "scxlife.lifecycle.cli", "check", str(file)]
+    checked = subprocess.run(check, capture_output=True, timeout=60)
+    done = diagram(file, "-o", tmp_path / "a.svg")
+    assert done.returncode == checked.returncode == 2
+    assert f"{file}:4:10: unknown-state" in error(done)
+    assert done.stderr.splitlines() == checked.stdout.splitlines()[:-1], "all but the count of errors"
+    assert not (tmp_path / "a.svg").exists()
+
+
+def test_a_definition_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    done = diagram(tmp_path / "none.yaml")
+    assert done.returncode == 2
+    assert "No such file or directory" in error(done)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    done = diagram("-o", tmp_path / "none" / "a.svg")
+    assert done.returncode == 2
+    assert "No such file or directory" in error(done)
+
+
+def test_a_reader_that_goes_away_is_no_success_and_no_traceback(tmp_path: Path) -> None:
+    """Also of a text that is small enough to wait in a buffer until the end."""
+    file = tmp_path / "bell.yaml"
+    file.write_text(SMALL)
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "scxlife.lifecycle.cli", "diagram", str(file)]
+    with os.fdopen(writer, "wb") as out:
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=60, env=buffered)
+    assert done.stderr == b""
+    assert done.returncode != 0

@@ -1,0 +1,229 @@
+"""The DOT text, as Graphviz itself reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import attrs
+
+from scxlife.diagrams.dot import dot
+from scxlife.fsm.definition import GO, IGNORE, Branch, Decision, Definition, Event, State
+
+SVG = "{http://www.w3.org/2000/svg}"
+TITLE = "{http://www.w3.org/1999/xlink}title"
+
+
+def run_dot(text: str, picture: str) -> bytes:
+    done = subprocess.run(["dot", f"-T{picture}"], input=text.encode(), capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr.decode()) == (0, "")
+    return done.stdout
+
+
+def lines(label: str) -> list[str]:
+    """The lines of an HTML-like label of plain names."""
+    return [line.strip() for line in unescape(re.sub(r"<[^>]*>", "\n", label)).splitlines() if line]
+
+
+@attrs.frozen
+class Read:
+    """A drawing after `dot` has read it: attributes by state, and by two states."""
+
+    nodes: dict[str, dict[str, Any]]
+    edges: dict[tuple[str, str], dict[str, Any]]
+
+
+def read(text: str) -> Read:
+    data = json.loads(run_dot(text, "json"))
+    names = [thing["name"] for thing in data["objects"]]
+    pairs = [(names[edge["tail"]], names[edge["head"]]) for edge in data["edges"]]
+    assert len(set(pairs)) == len(pairs), "two arrows between the same two states"
+    return Read(
+        dict(zip(names, data["objects"], strict=True)),
+        dict(zip(pairs, data["edges"], strict=True)),
+    )
+
+
+def test_a_box_names_the_state_its_deadlines_its_actions_and_what_it_keeps(kettle: Definition) -> None:
+    nodes = read(dot(kettle)).nodes
+    assert lines(nodes["heating"]["label"]) == [
+        "heating",
+        "boil_late after 90s",
+        "entry / heater_on",
+        "exit / heater_off",
+        "level / show_level",
+        "defers lift",
+    ]
+    assert lines(nodes["cold"]["label"]) == ["cold"]
+    assert nodes["cold"]["tooltip"] == "it stands, and waits"
+    assert lines(nodes["hot"]["label"]) == ["hot", "cooled: never (rest is unset)"]
+
+
+def test_a_final_state_has_a_double_border_and_its_outcome(kettle: Definition) -> None:
+    nodes = read(dot(kettle)).nodes
+    assert {name: node.get("peripheries", "1") for name, node in nodes.items()} == {
+        ":initial": "1",
+        "cold": "1",
+        "heating": "1",
+        "hot": "1",
+        "served": "2",
+        "broken": "2",
+    }
+    assert lines(nodes["served"]["label"]) == ["served", "outcome served"]
+
+
+def test_each_arrow_lists_its_events_and_shows_what_kind_they_are(kettle: Definition) -> None:
+    edges = read(dot(kettle)).edges
+    assert {pair: (lines(edge.get("label", "")), edge.get("style", "solid")) for pair, edge in edges.items()} == {
+        (":initial", "cold"): ([], "solid"),
+        ("cold", "heating"): (["press [filled]"], "solid"),
+        ("heating", "cold"): (["press", "dry"], "solid"),
+        ("heating", "hot"): (["boils"], "solid"),
+        ("heating", "broken"): (["boil_late", "fault"], "dashed"),
+        ("hot", "cold"): (["cooled"], "dashed"),
+        ("hot", "hot"): (["press"], "solid"),
+        ("hot", "served"): (["lift"], "solid"),
+        ("hot", "broken"): (["fault"], "dotted"),
+    }
+    marked = edges["heating", "broken"]["label"]
+    assert "<I>boil_late</I>" in marked
+    assert '<FONT COLOR="#8c3a2b">fault</FONT>' in marked
+    assert edges["cold", "heating"]["tooltip"] == "press: heater_on; it clicks"
+
+
+def test_the_title_says_which_machine_in_which_version(kettle: Definition) -> None:
+    label = json.loads(run_dot(dot(kettle), "json"))["label"]
+    assert lines(label)[:3] == ["kettle", "2", "Boils water, once."]
+
+
+def test_a_list_of_states_stands_for_their_long_arrows(shipped: Definition) -> None:
+    """The shipped lifecycle: an interrupt stops everything that is alive."""
+    drawing = read(dot(shipped))
+    (stub,) = [tail for tail, head in drawing.edges if tail.startswith(":shared") and head == "stopping"]
+    assert lines(drawing.nodes[stub]["label"]) == ["startup, unsupported, attaching"]
+    assert lines(drawing.edges[stub, "stopping"]["label"]) == ["interrupt"]
+    assert ("startup", "stopping") not in drawing.edges
+    assert "interrupt → stopping" in lines(drawing.nodes["startup"]["label"])
+
+
+# -- every machine ---------------------------------------------------------------------------------------------
+
+
+def texts(svg: bytes) -> Iterator[str]:
+    return (element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text"))
+
+
+def test_graphviz_draws_every_machine_with_all_that_it_can_do(machine: Definition) -> None:
+    words = set(re.findall(r"[\w-]+", "\n".join(texts(run_dot(dot(machine), "svg")))))
+    leading = {
+        event
+        for (_, event), cell in machine.cells.items()
+        if any(branch.decision.kind == GO and not branch.decision.internal for branch in cell)
+    }
+    assert leading
+    assert (machine.states.keys() | leading) - words == set()
+
+
+def test_every_go_of_the_table_is_an_arrow_or_a_line_in_its_states_box(machine: Definition) -> None:
+    drawing = read(dot(machine))
+    lost = []
+    for (state, event), cell in machine.cells.items():
+        for decision in [branch.decision for branch in cell]:
+            if decision.kind == GO and not decision.internal:
+                arrow = lines(drawing.edges.get((state, decision.target), {}).get("label", ""))
+                box = " ".join(lines(drawing.nodes[state]["label"]))
+                told = rf"\b{event}\b[^→]*→ {decision.target}\b"
+                if event not in [line.split()[0] for line in arrow] and not re.search(told, box):
+                    lost.append((state, event, decision.target))
+    assert lost == []
+
+
+def test_two_loads_give_the_same_bytes_whatever_the_hash_seed(files: list[Path]) -> None:
+    code = "import sys; from scxlife.diagrams.dot import dot; from scxlife.fsm.loader import load; " + (
+        "print(*(dot(load(file)) for file in sys.argv[1:]))"
+    )
+    drawn = {
+        subprocess.run(
+            [sys.executable, "-c", code, *map(str, files)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(drawn) == 1
+
+
+# -- names that are DOT, HTML or nothing -----------------------------------------------------------------------
+
+HOSTILE = [
+    'say "x"',
+    "<b>bold</b>",
+    "a & b",
+    "&lt;",
+    "back\\slash\\",
+    "\\N\\G\\E\\T\\n\\l",
+    "two\nlines\tof doc",
+    "näme→日本語",
+    "graph",
+    "a:b:n",
+    "]}; x -> y",
+    "-->",
+    "]]>",
+    "\x01\ud800",
+]
+
+
+def shown(text: str) -> str:
+    """How a text can be shown: in one line, with U+FFFD for what no XML can hold."""
+    return " ".join(text.split()).replace("\x01", "�").replace("\ud800", "�")
+
+
+def ring(names: list[str]) -> Definition:
+    """A machine that goes round through states with these names, by events with these names and docs."""
+    cells = {}
+    for index, state in enumerate(names):
+        for event in names:
+            to = names[(index + 1) % len(names)] if event == state else state
+            kind = GO if event == state else IGNORE
+            decision = Decision(state, event, kind, to, kind == IGNORE, (event,), None, event)
+            cells[state, event] = (Branch((), decision),)
+    return Definition(
+        name=names[0],
+        version=1,
+        doc=" ".join(names),
+        initial=names[0],
+        states={name: State(name, doc=f"about {name}", entry=(name,), no_deadline="x") for name in names},
+        events={name: Event(name, 0, source="caller") for name in names},
+        cells=cells,
+        settings={},
+        sources={},
+        guards={},
+        actions={},
+        outcomes={},
+    )
+
+
+def test_any_name_is_shown_as_it_is() -> None:
+    svg = run_dot(dot(ring(HOSTILE)), "svg")
+    seen = list(texts(svg))
+    tips = [element.get(TITLE) for element in ElementTree.fromstring(svg).iter(f"{SVG}a")]
+    for name in map(shown, HOSTILE):
+        assert seen.count(name) >= 2, "once as a state, once on an arrow"
+        assert f"entry / {name}" in seen
+        assert f"about {name}" in tips
+        assert f"{name}: {name}; {name}" in tips
+    assert " ".join(seen).count(shown(" ".join(HOSTILE))) == 1, "the doc under the title"
+
+
+def test_an_empty_name_is_no_syntax_error() -> None:
+    assert "b" in texts(run_dot(dot(ring(["", "b"])), "svg"))
