@@ -40,7 +40,7 @@ def _many(factory: type, words: str) -> Any:
     return attrs.field(factory=factory, metadata={"doc": words})
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class SettingDoc:
     """A value that a program, a profile or a command line may change."""
 
@@ -48,7 +48,7 @@ class SettingDoc:
     doc: str = _key("what it is for", "")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class EventDoc:
     """Something that can happen, and who may say so."""
 
@@ -58,7 +58,7 @@ class EventDoc:
     doc: str = _key("what it means", "")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class StateDoc:
     """A state, what is listened to and what is done in it, and how long it may last."""
 
@@ -72,7 +72,7 @@ class StateDoc:
     final: str | None = _key("the outcome with which the machine ends here; `verdict` for the last one noted", None)
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class ActionDoc:
     """What an action does, and which events of `source: action` it may post. Its text alone is the short form."""
 
@@ -80,7 +80,7 @@ class ActionDoc:
     posts: Names = _key("the events of `source: action` that it may post; `fault` goes without saying", NO_NAMES)
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class OutcomeDoc:
     """A way to end, and the reasons that tell its kinds apart."""
 
@@ -88,7 +88,7 @@ class OutcomeDoc:
     reasons: dict[str, str] = _many(dict, "each reason and its meaning; used as `outcome/reason`")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class RowDoc:
     """In these states, on these events: where to, and what is done. Without `to` the machine stays."""
 
@@ -102,7 +102,7 @@ class RowDoc:
     note: str = _key("a remark for the table and the drawing", "")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class ReasonedDoc:
     """A row of `ignore`, `defer`, `reject` or `impossible`: nothing is done, and here is why."""
 
@@ -113,7 +113,7 @@ class ReasonedDoc:
     unless: Names = _key("guards that must not hold", NO_NAMES)
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class ProfileDoc:
     """A variant of the machine as data: other kinds of source, other settings."""
 
@@ -122,7 +122,7 @@ class ProfileDoc:
     settings: dict[str, Scalar] = _many(dict, "the value of a setting in this profile")
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, slots=False)
 class Document:
     """A state machine for scxlife's engine: a total table of states and events."""
 

@@ -8,6 +8,7 @@ may send is not the definition's to know: there `impossible` is the author's wor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import attrs
 
@@ -19,7 +20,7 @@ from .table import Row
 MAX_CONFIGURATIONS = 200_000
 
 
-@attrs.frozen(cache_hash=True)
+@attrs.frozen(cache_hash=True, repr=False)
 class Configuration:
     """Where a run can stand between two events. `pending` holds what actions posted, `returned` deferred events
     that came back (each with the state that deferred it), `deferred` those that are still kept."""
@@ -31,9 +32,8 @@ class Configuration:
     noted: bool = False
 
 
-@attrs.frozen
-class _Step:
-    """An event on its way to a cell: who sent it, and what is left when it is taken."""
+class _Step(NamedTuple):
+    """An event on its way to a cell: the state that deferred it, if one did, and what is left when it is taken."""
 
     event: str
     origin: str
@@ -133,7 +133,7 @@ class Exploration:
         if FAULT in self.events and any(branch.guards for branch in cell) and FAULT not in step.rest.pending:
             # A guard that fails does not hold, and says so.
             faulty = attrs.evolve(step.rest, pending=step.rest.pending | {FAULT})
-            yield from self._after(at, attrs.evolve(step, rest=faulty))
+            yield from self._after(at, step._replace(rest=faulty))
         for branch in cell:
             kind = branch.decision.kind
             if kind == GO:

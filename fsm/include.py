@@ -27,7 +27,7 @@ LISTS = tuple(key for key, kind in _SECTIONS.items() if str(kind).startswith("li
 MAX_FILES = 64
 
 
-@attrs.define
+@attrs.frozen(eq=False, repr=False)
 class Whole:
     """All files as one: the data, its findings with their marks, for each row how deeply it was included, and the
     texts for quoting lines."""

@@ -18,7 +18,7 @@ class SnapshotError(ValueError):
     """What was given is no snapshot, or one of another machine."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Waiting:
     """An event in the inbox, or deferred; `entry` is the entering that armed it, when it is a deadline."""
 
@@ -28,7 +28,7 @@ class Waiting:
     entry: int
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Snapshot:
     """Everything a runtime knows but its callables. `deadlines` holds the seconds that were left for each."""
 

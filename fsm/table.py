@@ -37,7 +37,7 @@ Guards = tuple[tuple[str, bool], ...]
 Nearness = tuple[int, int, int]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Row:
     """A row of the document, with its names looked up. `taken` once it decides anything."""
 
