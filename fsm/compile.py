@@ -14,6 +14,9 @@ from .marks import VALUE
 from .table import Table
 from .unused import check_unused
 
+# Ten times a large machine, a thousand states with two hundred events.
+MAX_CELLS = 2_000_000
+
 
 def compile_document(document: Document, findings: Findings, layers: Mapping[str, Sequence[int]]) -> Definition | None:
     """The definition that `document` means, as far as it can be told; what is wrong with it is in the findings.
@@ -23,6 +26,10 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
     if document.format != FORMAT:
         text = f"format {document.format} is not known here; this version reads format {FORMAT}"
         findings.add(("format", VALUE), "unknown-format", text)
+        return None
+    if len(document.states) * len(document.events) > MAX_CELLS:
+        text = f"{len(document.states)} states × {len(document.events)} events: more than {MAX_CELLS} cells"
+        findings.add(("states",), "too-large", text)
         return None
     names = Declarations(document, findings)
     table = Table(names, findings, layers)

@@ -8,12 +8,15 @@ from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, Sta
 from .document import NAME, Document, Names
 from .findings import Findings
 from .marks import VALUE
-from .problems import Path, closest
+from .problems import Path, closest, shortened
 
 # Of events that arrive together: what an action just said, then facts by the author's ranks, then deadlines.
 ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
 
 NAMED = ("states", "events", "groups", "guards", "actions", "sources", "settings", "outcomes", "profiles")
+# A file in which more names than this are misspelt is another kind of mistake: looking for each takes its time.
+MAX_SUGGESTIONS = 50
+
 # Words that have a meaning of their own where such a name may stand.
 RESERVED = {"sources": (BY_ACTION, BY_CALLER), "outcomes": (VERDICT,)}
 
@@ -30,6 +33,7 @@ class Declarations:
         self.findings = findings
         self.used: set[tuple[str, str]] = set()
         self.unsure = False
+        self._misspelt = 0
         self.events: dict[str, Event] = {}
         self.states: dict[str, State] = {}
         self.actions: dict[str, Action] = {}
@@ -50,11 +54,12 @@ class Declarations:
             self.used.add((kind, name))
             return name
         names = [*among, *also]
-        meant = closest(name, names)
+        self._misspelt += 1
+        meant = closest(name, names) if self._misspelt <= MAX_SUGGESTIONS else None
         if meant is None:
             self.unsure = True
             known = f"; there {'is none' if not names else 'are ' + _listed(names)}"
-            self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {name!r}{known}")
+            self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {shortened(name)!r}{known}")
             return None
         self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {name!r}; did you mean {meant!r}?")
         self.used.add((kind, meant))
@@ -103,7 +108,7 @@ class Declarations:
 
     def _name(self, name: str, path: Path) -> None:
         if NAME.fullmatch(name) is None:
-            text = f"{name!r} is no name: a letter, then letters, digits, `_`, `-` or `.`"
+            text = f"{shortened(name)!r} is no name: a letter, then letters, digits, `_`, `-` or `.`"
             self.findings.add(path, "bad-name", text)
 
     def _actions(self) -> None:
@@ -193,8 +198,12 @@ class Declarations:
         for name, profile in self.doc.profiles.items():
             for source in profile.sources:
                 self.known("source", source, self.doc.sources, ("profiles", name, "sources", source))
-            for setting in profile.settings:
-                self.known("setting", setting, self.doc.settings, ("profiles", name, "settings", setting))
+            timers = {event.timer for event in self.events.values()}
+            for setting, value in profile.settings.items():
+                path: Path = ("profiles", name, "settings", setting)
+                known = self.known("setting", setting, self.doc.settings, path)
+                if known in timers and value is not None and not is_duration(value):
+                    self.findings.add((*path, VALUE), "wrong-type", f"setting {known!r} is no duration")
 
     def _postings(self) -> None:
         """What only actions say must be said by one; what no state arms never comes."""

@@ -18,6 +18,8 @@ from .table import Row
 
 # A machine of a thousand states without deferred events takes two thousand; more than this is not walked.
 MAX_CONFIGURATIONS = 200_000
+# Of the events that a run of actions may post, so many crowds are looked at; above it, each event alone.
+MAX_CROWDS = 256
 
 
 @attrs.frozen(cache_hash=True, repr=False)
@@ -125,7 +127,7 @@ class Exploration:
     def _after(self, at: Configuration, step: _Step) -> Iterator[Configuration]:
         """Where the event leads, by each branch of its cell."""
         event, state = self.events[step.event], self.states[at.state]
-        waited = step.rest is not at and not step.origin
+        waited = step.event in at.pending and step.event not in step.rest.pending and not step.origin
         if step.origin and not self._returns(state, event):
             yield step.rest  # dropped: its deadline or its source went with the state
             return
@@ -182,9 +184,9 @@ class Exploration:
             for name in actions:
                 if FAULT in self.events:
                     found.update((posted | {FAULT}, None) for posted in so_far)
-                posts: Iterable[frozenset[str]] = (frozenset((event,)) for event in self.actions[name].posts)
-                each = [frozenset[str](), *posts]
-                so_far = {posted | more: None for posted in so_far for more in each}
+                each: Iterable[frozenset[str]] = [frozenset((event,)) for event in self.actions[name].posts]
+                crowds = {posted | more: None for posted in so_far for more in each}
+                so_far |= crowds if len(crowds) + len(so_far) <= MAX_CROWDS else dict.fromkeys(each)
             known = self._postings[actions] = (*so_far, *found)
         return known
 

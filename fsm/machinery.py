@@ -11,6 +11,10 @@ What transitions does that an embedder must know, and what is done about it:
 * Of two transitions for one event and state the first that fits is taken without a word: here they overlap by guards
   or not at all.
 * It does not run the callbacks of the initial state's entry: `Runtime.start` does.
+* When no condition of an event's transitions holds it returns False and says nothing: here that is a missing cell.
+* No event may be called `state`, and one whose name the model has as a method is not bound: ours have names apart.
+* `before` runs ahead of `on_exit` and `after` behind `on_enter`, so that nothing of a transition's own stands between
+  leaving and entering: exit, row and entry actions are all run from `before` and `after`.
 * Its `Timeout` starts a thread for each entry: deadlines are the runtime's, and nobody's thread.
 """
 
@@ -46,6 +50,11 @@ class Model:
         self.runtime = runtime
 
 
+def trigger(event: str) -> str:
+    """The event's name for transitions: one that is no name of ours, so that an event may be called anything."""
+    return f"on {event}"
+
+
 def build(definition: Definition) -> Machine:
     """A machine without a model. Every transition calls `before` of the model's runtime, and `after` when it leaves."""
     machine = Machine(
@@ -60,7 +69,7 @@ def build(definition: Definition) -> Machine:
         for branch in cell:
             decision = branch.decision
             machine.add_transition(
-                event,
+                trigger(event),
                 state,
                 None if decision.internal else decision.target,
                 conditions=[_condition(name, wanted) for name, wanted in branch.guards],

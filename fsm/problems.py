@@ -49,9 +49,20 @@ class DefinitionError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+# Names above this length are not compared, and not shown whole.
+LONGEST = 100
+
+
+def shortened(name: str) -> str:
+    """A name as it can stand in a message."""
+    return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
+
+
 def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that is most like `name`, if one is near."""
-    names = list(known)
+    if len(name) > LONGEST:
+        return None
+    names = [other for other in known if len(other) <= LONGEST]
     import difflib  # only a mistake pays for it
 
     lowered = {other.lower(): other for other in names}

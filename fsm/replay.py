@@ -224,6 +224,8 @@ class _Account:
             return ("event",), "an event"
         first = self._inbox[0]
         kind = "step" if self._deaf(first) is None else "drop"
+        if kind == "step" and self._may_fail(first):
+            return ("event", "step", "drop"), f"step of {first.name} (line {first.line}), or an event"
         return ("event", kind), f"{kind} of {first.name} (line {first.line}), or an event"
 
     def _count(self, record: Mapping[str, Any]) -> None:
@@ -363,6 +365,11 @@ class _Account:
         waiting = heapq.heappop(self._inbox)
         because = self._deaf(waiting)
         self._first(record, waiting)
+        if because is None:
+            failed = [f"guard {name} failed" for name in self._may_fail(waiting)]
+            if record.get("because") not in failed:
+                raise _Differs("because", _shown(record.get("because", _ABSENT)), " or ".join(map(_shown, failed)))
+            return
         _want(record, "because", because)
 
     def _first(self, record: Mapping[str, Any], waiting: _Waiting) -> None:
@@ -380,6 +387,13 @@ class _Account:
         if declared and event.source not in self.definition.states[self.state].sources:
             return CLOSED
         return None
+
+    def _may_fail(self, waiting: _Waiting) -> tuple[str, ...]:
+        """The guards of the event's cell, where a guard that fails is no `fault` because none is declared."""
+        if FAULT in self.definition.events:
+            return ()
+        cell = self.definition.cells[self.state, waiting.name]
+        return tuple(name for branch in cell for name, _ in branch.guards)
 
     def _action(self, record: Mapping[str, Any]) -> None:
         name, result = self._actions.popleft(), record.get("result", _ABSENT)

@@ -15,7 +15,7 @@ import attrs
 from . import events as happened
 from .definition import BY_ACTION, DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
 from .definition import Action as DeclaredAction
-from .machinery import Model, build
+from .machinery import Model, build, trigger
 from .problems import did_you_mean
 from .snapshot import Snapshot, Waiting
 
@@ -109,6 +109,7 @@ class Runtime:
         self._immediate = 0
         self._model = Model(self)
         self._machine = build(definition)
+        self._triggers = {name: self._machine.events[trigger(name)] for name in definition.events}
         self._machine.set_state(definition.initial, self._model)
 
     @property
@@ -135,6 +136,8 @@ class Runtime:
         """Put an event in the inbox, behind those of lower or equal rank. Raises UnknownName for a name
         that is not declared, and for one of `source: action` that the action which posts it does not list."""
         name = event.name
+        if name in self._deadlines:
+            raise MachineError(f"{name!r} is a deadline: expire() posts it when it is due")
         if self._asking is not None:
             raise MachineError(f"guard {self._asking!r} posts {name!r}: a guard only answers")
         if name not in self._ranks:
@@ -255,7 +258,7 @@ class Runtime:
             self._tell("drop", state=self.state, event=name, because="its source was closed meanwhile")
             return
         self._waiting, self._event, self._guard_values, self._unanswered = waiting, event, {}, []
-        self._machine.events[name].trigger(self._model)
+        self._triggers[name].trigger(self._model)
 
     def guard(self, name: str, wanted: bool) -> bool:
         """One condition of a branch, asked once for each event however many branches name it. A guard that raises
@@ -268,6 +271,8 @@ class Runtime:
                 value = False
                 self._unanswered.append((name, error))
                 if FAULT not in self._ranks:
+                    self.fault = error
+                    self._tell("drop", state=self.state, event=self._event.name, because=f"guard {name} failed")
                     raise self._unheard("guard", name) from error
             finally:
                 self._asking = None
