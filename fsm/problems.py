@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import attrs
+from typing import NamedTuple
 
 from .codes import severity
 
 Path = tuple[str | int, ...]
 
 
-@attrs.frozen(order=True)
-class Place:
+class Place(NamedTuple):
     """A position in a file; line and column count from 1, in characters. `width` is how much of the line is meant."""
 
     file: str
     line: int
     column: int
-    width: int = attrs.field(default=1, order=False, eq=False)
+    width: int = 1
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@attrs.frozen(order=True)
-class Problem:
-    """One finding, printed as `file:line:column: code message`."""
+class Problem(NamedTuple):
+    """One finding, printed as `file:line:column: code message`. Problems sort in the order of the file."""
 
     place: Place
     code: str

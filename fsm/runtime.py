@@ -159,7 +159,9 @@ class Runtime:
         self.deliver()
 
     def deliver(self) -> None:
-        """Deliver what waits in the inbox, until nothing does. Raises MachineError or its subclass Refused."""
+        """Deliver what waits in the inbox, until nothing does. Raises MachineError or its subclass Refused; then what
+        waits behind the refused event still waits, and the next call goes on. A deferred event that comes back where
+        it is rejected is refused to whoever delivers, not to who sent it."""
         while self.deliver_one():
             pass
 

@@ -18,12 +18,13 @@ from scxlife.fsm import load
 
 NOTHING = "python -c pass"
 DEPENDENCIES = "attrs, cattrs, PyYAML, transitions"
+ALONE = "scxlife.fsm"
 EVERYTHING = "scxlife.fsm: every public name"
 IMPORTS = {
     NOTHING: "pass",
     "PyYAML": "import yaml",
     DEPENDENCIES: "import attrs, cattrs, yaml, transitions",
-    "scxlife.fsm": "import scxlife.fsm",
+    ALONE: "import scxlife.fsm",
     "scxlife.fsm: load": "from scxlife.fsm import load",
     "scxlife.fsm: Runtime, Driver, Tape": "from scxlife.fsm import Driver, Runtime, Tape",
     EVERYTHING: "from scxlife.fsm import *",
