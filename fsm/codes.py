@@ -51,6 +51,7 @@ ERRORS = {
     "not-postable": "an action that posts an event of another origin",
     "unposted-event": "an event of actions that no action posts",
     # the table
+    "not-refusable": "a `reject` of what no caller sends",
     "missing-cell": "a state and an event for which nothing is said",
     "duplicate-row": "the same row twice",
     "overlapping-rows": "two rows that say different things of one cell",

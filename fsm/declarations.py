@@ -54,16 +54,20 @@ class Declarations:
             self.used.add((kind, name))
             return name
         names = [*among, *also]
-        self._misspelt += 1
-        meant = closest(name, names) if self._misspelt <= MAX_SUGGESTIONS else None
+        meant = self.suggestion(name, names)
         if meant is None:
             self.unsure = True
-            known = f"; there {'is none' if not names else 'are ' + _listed(names)}"
+            known = f"; known: {_listed(names)}" if names else "; none is declared"
             self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {shortened(name)!r}{known}")
             return None
         self.findings.add(path, f"unknown-{kind}", f"unknown {kind} {name!r}; did you mean {meant!r}?")
         self.used.add((kind, meant))
         return meant
+
+    def suggestion(self, name: str, among: Iterable[str]) -> str | None:
+        """What a misspelt name was probably meant to be."""
+        self._misspelt += 1
+        return closest(name, among) if self._misspelt <= MAX_SUGGESTIONS else None
 
     def each(self, names: Names, path: Path) -> Iterator[tuple[str, Path]]:
         """Every name with its own path, also where one stands without a list."""
@@ -81,7 +85,7 @@ class Declarations:
         if known is None or known not in self.doc.outcomes:
             return text
         reasons = self.doc.outcomes[known].reasons
-        if reason:
+        if reason or text.endswith("/"):
             meant = self.known("reason", reason, reasons, path)
             self.used.add(("outcome", f"{known}/{meant}"))
             return f"{known}/{meant}"
@@ -94,6 +98,7 @@ class Declarations:
 
     def _form(self) -> None:
         doc = self.doc
+        self._name(doc.machine, ("machine", VALUE))
         for section in NAMED:
             for name in getattr(doc, section):
                 self._name(name, (section, name))
@@ -131,7 +136,11 @@ class Declarations:
         for name, event in doc.events.items():
             path: Path = ("events", name)
             source, timer = event.source, event.timer
-            if (source is None) == (timer is None):
+            if name == FAULT and source != BY_ACTION:
+                text = f"the event {FAULT!r} is what the engine posts: its source is {BY_ACTION}"
+                self.findings.add(path, "event-origin", text)
+                source, timer = BY_ACTION, None
+            elif (source is None) == (timer is None):
                 text = "either a source or a timer" if source is None else "one origin: a source or a timer, not both"
                 self.findings.add(path, "event-origin", f"event {name!r} needs {text}")
                 timer = None
@@ -152,6 +161,7 @@ class Declarations:
         for name, state in doc.states.items():
             path: Path = ("states", name)
             sources = self.all_known("source", state.sources, doc.sources, (*path, "sources"))
+            self.used |= {("listened", source) for source in sources}
             entry = self.all_known("action", state.entry, doc.actions, (*path, "entry"))
             exit_ = self.all_known("action", state.exit, doc.actions, (*path, "exit"))
             deadlines = self._deadlines(state.deadlines, (*path, "deadlines"))
@@ -189,6 +199,9 @@ class Declarations:
         return tuple(dict.fromkeys(found))
 
     def _groups(self) -> None:
+        for name, members in self.doc.groups.items():
+            if not members:
+                self.findings.add(("groups", name), "wrong-type", "at least one name is wanted here")
         self.groups = {
             name: tuple(dict.fromkeys(self.all_known("state", members, self.doc.states, ("groups", name))))
             for name, members in self.doc.groups.items()

@@ -77,7 +77,7 @@ class ActionDoc:
     """What an action does, and which events of `source: action` it may post. Its text alone is the short form."""
 
     doc: str = _key("what it does", "")
-    posts: Names = _key("the events of `source: action` that it may post; `fault` goes without saying", NO_NAMES)
+    posts: Names = _key("the events of `source: action` that it may post, one each time it runs", NO_NAMES)
 
 
 @attrs.frozen(eq=False, repr=False, slots=False)

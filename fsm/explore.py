@@ -18,6 +18,8 @@ from .table import Row
 
 # A machine of a thousand states without deferred events takes two thousand; more than this is not walked.
 MAX_CONFIGURATIONS = 200_000
+# Of one event this many are carried along at once.
+SAME = 2
 # Of the events that a run of actions may post, so many crowds are looked at; above it, each event alone.
 MAX_CROWDS = 256
 
@@ -28,7 +30,7 @@ class Configuration:
     that came back (each with the state that deferred it), `deferred` those that are still kept."""
 
     state: str
-    pending: frozenset[str] = frozenset()
+    pending: tuple[str, ...] = ()
     returned: frozenset[tuple[str, str]] = frozenset()
     deferred: frozenset[tuple[str, str]] = frozenset()
     noted: bool = False
@@ -64,7 +66,11 @@ class Exploration:
         self.complete = True
         self._sources = {name for state in states.values() for name in state.sources}
         self._outside = {name: tuple(self._outside_events(state)) for name, state in states.items()}
-        self._postings: dict[tuple[str, ...], tuple[frozenset[str], ...]] = {}
+        self._postings: dict[tuple[str, ...], tuple[tuple[str, ...], ...]] = {}
+        # Events that come for certain when their action runs: it lists no other.
+        self._certain = {action.posts[0] for action in actions.values() if len(action.posts) == 1} - {
+            event for action in actions.values() if len(action.posts) > 1 for event in action.posts
+        }
         self._walk(initial)
 
     # -- the walk ----------------------------------------------------------------------------------------------
@@ -114,9 +120,9 @@ class Exploration:
         ranks = [self.events[name].rank for name in at.pending]
         ranks += [self.events[name].rank for name, _ in at.returned]
         first = min(ranks, default=None)
-        for name in at.pending:
+        for name in dict.fromkeys(at.pending):
             if self.events[name].rank == first:
-                yield _Step(name, "", attrs.evolve(at, pending=at.pending - {name}))
+                yield _Step(name, "", attrs.evolve(at, pending=_without(at.pending, name)))
         for name, origin in at.returned:
             if self.events[name].rank == first:
                 yield _Step(name, origin, attrs.evolve(at, returned=at.returned - {(name, origin)}))
@@ -127,14 +133,14 @@ class Exploration:
     def _after(self, at: Configuration, step: _Step) -> Iterator[Configuration]:
         """Where the event leads, by each branch of its cell."""
         event, state = self.events[step.event], self.states[at.state]
-        waited = step.event in at.pending and step.event not in step.rest.pending and not step.origin
+        waited = len(step.rest.pending) < len(at.pending)
         if step.origin and not self._returns(state, event):
             yield step.rest  # dropped: its deadline or its source went with the state
             return
         cell = self.cells[at.state, step.event]
         if FAULT in self.events and any(branch.guards for branch in cell) and FAULT not in step.rest.pending:
             # A guard that fails does not hold, and says so.
-            faulty = attrs.evolve(step.rest, pending=step.rest.pending | {FAULT})
+            faulty = attrs.evolve(step.rest, pending=_sorted(step.rest.pending, (FAULT,)))
             yield from self._after(at, step._replace(rest=faulty))
         for branch in cell:
             kind = branch.decision.kind
@@ -142,7 +148,7 @@ class Exploration:
                 if step.origin:
                     self.consumed.add((step.origin, step.event))
                 for after in self._gone(step.rest, branch):
-                    if waited and not branch.guards and len(cell) == 1:
+                    if waited and step.event in self._certain and len(cell) == 1:
                         self.at_once.setdefault(at, []).append((after, step.event))
                     yield after
             elif kind == DEFER:
@@ -169,23 +175,23 @@ class Exploration:
         noted = rest.noted or decision.verdict is not None
         for posted in self._posted(decision.actions):
             if decision.internal:
-                yield attrs.evolve(rest, pending=rest.pending | posted, noted=noted)
+                yield attrs.evolve(rest, pending=_sorted(rest.pending, posted), noted=noted)
             else:
                 returned = rest.returned | rest.deferred
-                yield Configuration(decision.target, rest.pending | posted, returned, frozenset(), noted)
+                yield Configuration(decision.target, _sorted(rest.pending, posted), returned, frozenset(), noted)
 
-    def _posted(self, actions: tuple[str, ...]) -> tuple[frozenset[str], ...]:
-        """What a run of these actions may leave in the inbox: each posts one of its events or none, or it fails and
-        the rest is not run."""
+    def _posted(self, actions: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """What a run of these actions may leave in the inbox: each posts one of its events or none, and the rest is
+        not run when it fails."""
         known = self._postings.get(actions)
         if known is None:
-            found: dict[frozenset[str], None] = {}
-            so_far: dict[frozenset[str], None] = {frozenset(): None}
+            found: dict[tuple[str, ...], None] = {}
+            so_far: dict[tuple[str, ...], None] = {(): None}
             for name in actions:
+                each: Iterable[tuple[str, ...]] = [(event,) for event in self.actions[name].posts]
+                crowds = {_sorted(posted, more): None for posted in so_far for more in each}
                 if FAULT in self.events:
-                    found.update((posted | {FAULT}, None) for posted in so_far)
-                each: Iterable[frozenset[str]] = [frozenset((event,)) for event in self.actions[name].posts]
-                crowds = {posted | more: None for posted in so_far for more in each}
+                    found.update((_sorted(posted, (FAULT,)), None) for posted in (*so_far, *crowds))
                 so_far |= crowds if len(crowds) + len(so_far) <= MAX_CROWDS else dict.fromkeys(each)
             known = self._postings[actions] = (*so_far, *found)
         return known
@@ -201,6 +207,17 @@ class Exploration:
                 steps.append((before[1], at.state))
             at = before[0]
         return at.state + "".join(f" —{event}→ {state}" for event, state in reversed(steps))
+
+
+def _sorted(some: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Both together, in an order of their own; of one event at most as many as make a difference."""
+    both = sorted((*some, *more))
+    return tuple(name for index, name in enumerate(both) if both[max(0, index - SAME) : index].count(name) < SAME)
+
+
+def _without(some: tuple[str, ...], name: str) -> tuple[str, ...]:
+    at = some.index(name)
+    return (*some[:at], *some[at + 1 :])
 
 
 def check_exploration(

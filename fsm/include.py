@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path as FilePath
+from typing import NamedTuple
 
 import attrs
 
@@ -29,68 +30,91 @@ MAX_FILES = 64
 
 @attrs.frozen(eq=False, repr=False)
 class Whole:
-    """All files as one: the data, its findings with their marks, for each row how deeply it was included, and the
-    texts for quoting lines."""
+    """All files as one: the data, its findings with their marks, and for each row how deeply it was included."""
 
     data: object
     findings: Findings
     layers: dict[str, list[int]]
-    texts: dict[str, bytes]
 
 
-class _Part:
-    def __init__(self, data: dict[str, object], findings: Findings, depth: int) -> None:
-        self.data, self.findings, self.depth = data, findings, depth
+class _Part(NamedTuple):
+    """One file: how deeply it is included, and by which files."""
+
+    data: dict[str, object]
+    findings: Findings
+    depth: int
+    file: str
+    above: tuple[str, ...]
 
 
 def read_bounded(path: str) -> bytes:
     """The bytes of a file, at most one more than a definition may have. Raises OSError; never blocks on a pipe that
     nobody writes to, never reads a device."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(0, str(error)) from None
+    try:
         mode = os.fstat(fd).st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(0, "it is a directory")
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise OSError(0, "it is neither a file nor a pipe")
         os.set_blocking(fd, True)
-        return file.read(MAX_BYTES + 1)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read(MAX_BYTES + 1)
+    finally:
+        os.close(fd)
 
 
-def read_whole(text: bytes, file: str) -> Whole:
-    """The definition in `text`, with all that it includes. `file` is its path, or a name in angle brackets.
+def read_whole(text: bytes, file: str, texts: dict[str, bytes]) -> Whole:
+    """The definition in `text`, with all that it includes. `file` is its path, or a name in angle brackets. Every
+    text that was read is put into `texts`.
 
     Raises DefinitionError for what can't be read at all.
     """
-    texts = {file: text}
+    texts[file] = text
     data, findings = read_yaml(text, file)
     if not isinstance(data, dict) or "include" not in data:
-        return Whole(data, findings, {}, texts)
-    first = _Part(data, findings, 0)
+        return Whole(data, findings, {})
+    first = _Part(data, findings, 0, file, ())
     joiner = _Joiner(first)
-    for part in sorted(_parts(first, file, texts, []), key=lambda part: part.depth):
+    for part in _parts(first, texts):
         joiner.add(part)
-    return Whole(joiner.data, joiner.findings, joiner.layers, texts)
+    return Whole(joiner.data, joiner.findings, joiner.layers)
 
 
-def _parts(part: _Part, file: str, texts: dict[str, bytes], above: list[str]) -> Iterator[_Part]:
-    """The part and all that it includes, the nearest first, each file once."""
-    yield part
-    wanted = part.data.get("include")
-    names = [wanted] if isinstance(wanted, str) else wanted if isinstance(wanted, list) else []
-    for index, name in enumerate(names):
-        path: Path = ("include", index) if isinstance(wanted, list) else ("include",)
+def _parts(first: _Part, texts: dict[str, bytes]) -> Iterator[_Part]:
+    """The first part and all that it includes, the nearest first, each file once."""
+    waiting = [first]
+    for part in waiting:
+        waiting += _included(part, texts)
+        yield part
+
+
+def _included(part: _Part, texts: dict[str, bytes]) -> list[_Part]:
+    wanted = part.data.get("include", [])
+    if not isinstance(wanted, (str, list)):
+        text = "a name or a list of names is wanted here"
+        part.findings.add(("include", VALUE), "wrong-type", text)
+        return []
+    found = []
+    for index, name in enumerate([wanted] if isinstance(wanted, str) else wanted):
+        path: Path = ("include", index)
         if not isinstance(name, str):
-            continue  # told as a wrong type when the document is structured
-        target = _target(name, file, path, part.findings)
+            part.findings.add(path, "wrong-type", "a name is wanted here")
+            continue
+        target = _target(name, part.file, path, part.findings)
         if target is None:
             continue
-        if target in (*above, file):
-            part.findings.add(path, "include", f"{name} includes itself: {' → '.join([*above, file, target])}")
+        if target in (*part.above, part.file):
+            circle = " → ".join([*part.above, part.file, target])
+            part.findings.add(path, "include", f"{name} includes itself: {circle}")
         elif len(texts) >= MAX_FILES:
             part.findings.add(path, "include", f"more than {MAX_FILES} files")
         elif target not in texts:
-            yield from _included(part, target, path, texts, [*above, file])
+            found += _read(part, target, path, texts)
+    return found
 
 
 def _target(name: str, file: str, path: Path, findings: Findings) -> str | None:
@@ -103,19 +127,17 @@ def _target(name: str, file: str, path: Path, findings: Findings) -> str | None:
     return os.path.normpath(FilePath(file).parent / name)
 
 
-def _included(part: _Part, target: str, path: Path, texts: dict[str, bytes], above: list[str]) -> Iterator[_Part]:
+def _read(part: _Part, target: str, path: Path, texts: dict[str, bytes]) -> list[_Part]:
     try:
         text = read_bounded(target)
     except OSError as error:
         part.findings.add(path, "unreadable", f"{target}: {error.strerror or error}")
-        return
+        return []
     texts[target] = text
     data, findings = read_yaml(text, target)
-    if isinstance(data, dict):
-        yield from _parts(_Part(data, findings, part.depth + 1), target, texts, above)
-    else:
+    if not isinstance(data, dict):
         findings.add((), "wrong-type", "a mapping is wanted here")
-        yield _Part({}, findings, part.depth + 1)
+    return [_Part(data if isinstance(data, dict) else {}, findings, part.depth + 1, target, (*part.above, part.file))]
 
 
 class _Joiner:
@@ -139,6 +161,9 @@ class _Joiner:
                     self.marks.routes.setdefault((key,), (part.findings.marks, (key,)))
                     for name, declared in value.items():
                         self._name(part, section, (key, name), declared)
+            elif key in (*LISTS, *MAPPINGS) and part.depth:
+                text = f"a {'list' if key in LISTS else 'mapping'} is wanted here"
+                self.findings.at(part.findings.marks.place((key, VALUE)), "wrong-type", text)
             elif key not in self.data:
                 self.data[key] = value
                 self._stands((key,), part)
@@ -149,6 +174,12 @@ class _Joiner:
     def _stands(self, path: Path, part: _Part) -> None:
         self.marks.routes[path] = (part.findings.marks, path)
         self.said_at[path] = part.depth
+
+    def _depth(self, path: Path) -> int:
+        """How deeply the file is included that says what stands at the path."""
+        while path not in self.said_at:
+            path = path[:-1]
+        return self.said_at[path]
 
     def _rows(self, part: _Part, key: str, rows: list[object]) -> None:
         present = self.data.setdefault(key, [])
@@ -172,6 +203,6 @@ class _Joiner:
         if isinstance(present, dict) and isinstance(value, dict):
             for key, inner in value.items():
                 self._name(part, present, (*path, key), inner)
-        elif self.said_at[path] == part.depth and present != value:
+        elif self._depth(path) == part.depth and present != value:
             text = f"{'.'.join(map(str, path))} is said in {self.marks.place(path)} as well, and differently"
             self.findings.at(part.findings.marks.place(path), "include", text)

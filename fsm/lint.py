@@ -38,11 +38,10 @@ class Report:
 def check_text(text: str | bytes, file: str = "<definition>") -> Report:
     """Check the definition in `text`. `file` names it in problems and is where its includes are looked for."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    texts: Mapping[str, bytes] = {file: raw}
+    texts: dict[str, bytes] = {file: raw}
     try:
         with _uncollected():
-            whole = read_whole(raw, file)
-            texts = whole.texts
+            whole = read_whole(raw, file, texts)
             document = structure(whole.data, whole.findings)
             definition = compile_document(document, whole.findings, whole.layers)
     except DefinitionError as error:

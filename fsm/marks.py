@@ -33,6 +33,7 @@ class Tree:
         self.file = file
         self.root = root
         self._meant: dict[Path, str] = {}
+        self._keys: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = {}
 
     def place(self, path: Path) -> Place:
         return place_of(self._walk(path)[0], self.file)
@@ -43,6 +44,12 @@ class Tree:
     def take_for(self, path: Path, key: str, meant: str) -> None:
         self._meant[*path, meant] = key
 
+    def _pairs(self, node: yaml.MappingNode) -> dict[str, tuple[yaml.Node, yaml.Node]]:
+        """The pairs of a mapping by their keys, of a key that stands twice the first one."""
+        if id(node) not in self._keys:
+            self._keys[id(node)] = {pair[0].value: pair for pair in reversed(node.value) if _is_text(pair[0])}
+        return self._keys[id(node)]
+
     def _walk(self, path: Path) -> tuple[yaml.Node, bool]:
         """The node that stands for the path, and whether that is the whole of it."""
         found = node = self.root
@@ -51,7 +58,7 @@ class Tree:
                 found = node
             elif isinstance(node, yaml.MappingNode):
                 key = self._meant.get(path[: index + 1], part)
-                pair = next((pair for pair in node.value if pair[0].value == key), None)
+                pair = self._pairs(node).get(str(key))
                 if pair is None:
                     return found, False
                 found, node = pair
@@ -90,6 +97,10 @@ class Joined:
         marks, local = self._local((*path, key))
         marks.take_for(local[:-1], key, meant)
         self.routes[*path, meant] = (marks, (*local[:-1], meant))
+
+
+def _is_text(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode)
 
 
 def place_of(node: yaml.Node, file: str) -> Place:

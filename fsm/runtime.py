@@ -101,6 +101,7 @@ class Runtime:
         }
         self._said_by_actions = {event.name for event in definition.events.values() if event.source == BY_ACTION}
         self._acting: DeclaredAction | None = None
+        self._said: str | None = None
         self._asking: str | None = None
         self._unanswered: list[tuple[str, Exception]] = []
         self._refusal: Decision | None = None
@@ -142,8 +143,12 @@ class Runtime:
             raise MachineError(f"guard {self._asking!r} posts {name!r}: a guard only answers")
         if name not in self._ranks:
             raise UnknownName(f"no event {name!r} in machine {self.definition.name}{did_you_mean(name, self._ranks)}")
-        if self._acting is not None and name not in self._acting.posts and name in self._said_by_actions:
-            raise UnknownName(f"action {self._acting.name!r} posts {name!r}, which its `posts` does not list")
+        if self._acting is not None and name in self._said_by_actions:
+            if name not in self._acting.posts:
+                raise UnknownName(f"action {self._acting.name!r} posts {name!r}, which its `posts` does not list")
+            if self._said is not None:
+                raise MachineError(f"action {self._acting.name!r} posts {name!r} after {self._said!r}: one in a run")
+            self._said = name
         self._post(event, 0)
 
     def _post(self, event: happened.Event, armed_at: int) -> None:
@@ -334,7 +339,7 @@ class Runtime:
             if self._failed:
                 self._tell("action", name=name, result="skipped")
                 continue
-            self._acting = self.definition.actions[name]
+            self._acting, self._said = self.definition.actions[name], None
             try:
                 self._actions[name](self._event)
             except Exception as error:  # whatever an action raises is the machine's to judge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -45,7 +46,7 @@ def _result(problem: Problem, rule: int) -> dict[str, Any]:
         "endLine": place.line,
         "endColumn": place.column + place.width,
     }
-    location = {"artifactLocation": {"uri": quote(place.file)}, "region": region}
+    location = {"artifactLocation": {"uri": quote(os.fsencode(place.file))}, "region": region}
     return {
         "ruleId": problem.code,
         "ruleIndex": rule,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from .codes import ERROR
+from .lines import lines_of
 from .problems import Place, Problem
 
-# YAML's line breaks: libyaml counts its lines by them.
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _PLAIN: Mapping[str, str] = {}
 _COLOURS: Mapping[str, str] = {
     "place": "\x1b[1m",
@@ -31,11 +29,11 @@ def show(problems: Iterable[Problem], texts: Mapping[str, bytes], *, colour: boo
         place = problem.place
         if place.file not in lines:
             text = texts.get(place.file, b"").removeprefix(b"\xef\xbb\xbf")
-            lines[place.file] = _BREAK.split(text.decode("utf-8", "replace"))
+            lines[place.file] = lines_of(text.decode("utf-8", "replace"))
         grave = problem.severity == ERROR
         code = f"{paint.get(problem.severity, '')}{problem.code}{paint.get('off', '')}"
-        where = f"{paint.get('place', '')}{_printable(str(place))}:{paint.get('off', '')}"
-        yield f"{where} {code} {_printable(problem.message)}{'' if grave else ' [warning]'}"
+        where = f"{paint.get('place', '')}{printable(str(place))}:{paint.get('off', '')}"
+        yield f"{where} {code} {printable(problem.message)}{'' if grave else ' [warning]'}"
         if place.line <= len(lines[place.file]) and lines[place.file][place.line - 1].strip():
             yield from _quoted(place, lines[place.file][place.line - 1], problem.severity, paint)
 
@@ -47,20 +45,23 @@ def _quoted(place: Place, line: str, severity: str, paint: Mapping[str, str]) ->
     head, tail = ("…" if start else ""), ("…" if start + WIDTH < len(line) else "")
     number = f"{place.line:>5}"
     margin, off = paint.get("margin", ""), paint.get("off", "")
-    yield f"{margin}{number} |{off} {head}{_printable(cut)}{tail}"
+    yield f"{margin}{number} |{off} {head}{printable(cut)}{tail}"
     space = " " * (len(head) + _cells(before))
     caret = "^" + "~" * (max(1, _cells(meant)) - 1)
     yield f"{margin}{' ' * len(number)} |{off} {space}{paint.get(severity, '')}{caret}{off}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without anything that a terminal would obey."""
     return "".join(character if character.isprintable() else "·" for character in text.replace("\t", " "))
 
 
 def _cells(text: str) -> int:
-    """How many columns of a terminal the text takes."""
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        for character in text
-    )
+    """How many columns of a terminal the text takes, as it is printed."""
+    return sum(map(_cell, printable(text)))
+
+
+def _cell(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf") or "\u1160" <= character <= "\u11ff":
+        return 0  # marks on the character before; vowels and finals of a Hangul syllable
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

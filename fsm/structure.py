@@ -20,20 +20,22 @@ from .document import CLASSES, ActionDoc, Document, Names, Scalar, key_of
 from .durations import parse_duration
 from .findings import Findings
 from .marks import VALUE
-from .problems import DefinitionError, Path, closest, did_you_mean
-from .yaml_reader import Word
+from .problems import DefinitionError, Path, closest, did_you_mean, shortened
+from .yaml_reader import Quoted, Word
 
 _KEYS = {field.name: key_of(field) for cls in CLASSES for field in attrs.fields(cls)}
 
 
 def _kind(value: object) -> str:
-    names = {dict: "a mapping", list: "a list", str: "text", bool: "a truth value", int: "a number"}
-    return "nothing" if value is None else names.get(type(value), "a number")
+    if isinstance(value, str):
+        return "text"
+    names = {dict: "a mapping", list: "a list", bool: "a truth value", type(None): "nothing"}
+    return names.get(type(value), "a number")
 
 
 def _strict(wanted: type, called: str) -> Callable[[Any, Any], Any]:
     def structure(value: Any, _: Any) -> Any:
-        if type(value) is Word and wanted is str:
+        if isinstance(value, str) and wanted is str:
             return str(value)
         if type(value) is not wanted:
             raise TypeError(f"{called} is wanted here, not {_kind(value)}")
@@ -66,9 +68,12 @@ def _scalar(value: Any, _: Any) -> Any:
         raise TypeError(f"a plain value is wanted here, not {_kind(value)}")
     if isinstance(value, Word):
         raise AmbiguousWord(f"{value!s} is a truth value to some YAML readers: say true or false, or put it in quotes")
-    if value[:1].isdigit():
-        return parse_duration(value)
-    return value
+    if value[:1].isdigit() and not isinstance(value, Quoted):
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; what is a text stands in quotes") from None
+    return str(value)
 
 
 def _optional_text(value: Any, _: Any) -> str | None:
@@ -202,7 +207,10 @@ class _Form:
         elif isinstance(error, ForbiddenExtraKeysError):
             known = [key_of(field) for field in attrs.fields(error.cl)]
             for key in sorted(error.extra_fields):
-                self.findings.add((*path, key), "unknown-key", f"unknown key {key!r}{did_you_mean(key, known)}")
+                hint = did_you_mean(key, known)
+                if not hint and " " in key:
+                    hint = "; a text with a comma in it stands in quotes"
+                self.findings.add((*path, key), "unknown-key", f"unknown key {shortened(key)!r}{hint}")
                 self.keys.append((path, key, closest(key, known)))
         else:
             self.others = True

@@ -24,7 +24,7 @@ from .definition import (
 from .document import Names, ReasonedDoc, RowDoc
 from .findings import Findings
 from .marks import VALUE
-from .problems import Path, closest
+from .problems import Path
 
 ANY = "*"
 BY_NAME, BY_GROUP, BY_ANY = 0, 1, 2
@@ -73,6 +73,7 @@ class Table:
         self.cells: dict[tuple[str, str], Cell] = {}
         self.origins: dict[tuple[str, str], tuple[Row | None, ...]] = {}
         self._missing: dict[str, list[str]] = {}
+        self._told: set[tuple[int, int]] = set()
         self._rows()
         for state in names.states.values():
             for event in names.events.values():
@@ -122,11 +123,17 @@ class Table:
         self.all_rows.append(row)
         states = self._states(document.in_, (*row.path, "in"))
         events = self._events(document.on, (*row.path, "on"))
+        if not states or not events:
+            row.taken = True  # why it names nothing is told
         layer = self.layers.get(str(row.path[0]), ())
         depth = layer[int(row.path[1])] if layer else 0
         for state, (state_width, where) in states.items():
             for event, event_width in events.items():
                 silence = self._silence(self.names.states[state], self.names.events[event])
+                if row.kind == REJECT and self.names.events[event].source != BY_CALLER:
+                    if event_width == BY_ANY:
+                        continue  # it means what can be rejected
+                    self._not_refusable(row, event, document.on)
                 if silence and row.kind != IMPOSSIBLE:
                     by_name = state_width == event_width == BY_NAME
                     if by_name and row.kind != IGNORE:
@@ -139,10 +146,18 @@ class Table:
                 claim = ((depth, state_width, event_width), not row.guards, row.order, row)
                 self.claims.setdefault((state, event), []).append(claim)
 
+    def _not_refusable(self, row: Row, event: str, names: Names) -> None:
+        row.taken = True
+        where = dict(self.names.each(names, (*row.path, "on"))).get(event, (*row.path, "on"))
+        text = f"nobody who sends {event!r} could be refused: only events of `source: caller` are rejected"
+        if not any(problem.message == text for problem in self.findings.problems):
+            self.findings.add(where, "not-refusable", text)
+
     def _states(self, names: Names, path: Path) -> dict[str, tuple[int, Path]]:
         """Each living state with how it was named, the narrowest way, and where."""
         declared, groups = self.names.doc.states, self.names.groups
         found: dict[str, tuple[int, Path]] = {}
+        told = len(self.findings.problems)
         if not names:
             self.findings.add(path, "wrong-type", "at least one name is wanted here")
         for name, where in self.names.each(names, path):
@@ -155,7 +170,7 @@ class Table:
                 members = iter(groups[name])
             else:
                 state = self._state_or_group(name, where)
-                if state in groups:
+                if state is not None and state in groups:
                     members = iter(groups[state])
                 elif state is not None:
                     members, width = iter((state,)), BY_NAME
@@ -165,18 +180,20 @@ class Table:
                         found[member] = (width, where)
                 elif width == BY_NAME:
                     self.findings.add(where, "row-out-of-final", f"state {member!r} is final: nothing follows it")
+        if not found and told == len(self.findings.problems):
+            self.findings.add(path, "row-out-of-final", "all of these states are final: nothing follows them")
         return found
 
-    def _state_or_group(self, name: str, where: Path) -> str:
+    def _state_or_group(self, name: str, where: Path) -> str | None:
         names = self.names
         if name in names.doc.states:
             names.used.add(("state", name))
             return name
         # Both kinds may stand here; the suggestion tells which was meant.
         code_of = {**dict.fromkeys(names.doc.states, "state"), **dict.fromkeys(names.groups, "group")}
-        meant = closest(name, code_of)
+        meant = self.names.suggestion(name, code_of)
         kind = code_of.get(meant or "", "state")
-        return names.known(kind, name, names.groups if kind == "group" else names.doc.states, where) or ""
+        return names.known(kind, name, names.groups if kind == "group" else names.doc.states, where)
 
     def _events(self, names: Names, path: Path) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -249,6 +266,7 @@ class Table:
                 remaining = [valuation for valuation in remaining if valuation & mask != value]
             else:
                 self._contradicted(key, claim, seen)
+                continue
             seen.append(claim)
         if not remaining:
             return taken, None
@@ -261,9 +279,9 @@ class Table:
             row = claim[3]
             if any(not before.guards or set(before.guards) <= set(row.guards) for before in taken):
                 self._contradicted(key, claim, seen)
-            else:
-                row.taken = True
-                taken.append(row)
+                continue
+            row.taken = True
+            taken.append(row)
             seen.append(claim)
         return taken, None if taken and not taken[-1].guards else "none of the guards holds"
 
@@ -274,10 +292,16 @@ class Table:
                 claim[3].taken = True  # told here
                 same = before[3].says() == claim[3].says()
                 code = "duplicate-row" if same else "overlapping-rows"
-                line = self.findings.marks.place(before[3].path).line
-                text = f"{key[0]} × {key[1]} is settled already by the row at line {line}"
-                self.findings.add(claim[3].path, code, text if same else f"{text}, which says something else")
+                text = f"{key[0]} × {key[1]} is settled already by the row at {self._where(before[3], claim[3])}"
+                if (claim[3].order, before[3].order) not in self._told:
+                    self._told.add((claim[3].order, before[3].order))
+                    self.findings.add(claim[3].path, code, text if same else f"{text}, which says something else")
                 return
+
+    def _where(self, row: Row, seen_from: Row) -> str:
+        """The line of a row, with its file where that is another."""
+        place, other = self.findings.marks.place(row.path), self.findings.marks.place(seen_from.path)
+        return f"line {place.line}" if place.file == other.file else f"{place.file}:{place.line}"
 
     def _decision(self, row: Row, state: State, event: Event) -> Decision:
         if row.kind != GO:
@@ -344,11 +368,17 @@ class Table:
         for name, state in self.names.states.items():
             for event in state.deadlines:
                 cell = self.cells[name, event]
-                if all(branch.decision.kind in (IGNORE, DEFER, IMPOSSIBLE) for branch in cell):
+                refused = any(branch.decision.kind == REJECT for branch in cell)
+                if not refused and not any(_leads(branch.decision) for branch in cell):
                     path: Path = ("states", name, "deadlines")
-                    where = next(at for text, at in self.names.each(doc.states[name].deadlines, path) if text == event)
+                    where = dict(self.names.each(doc.states[name].deadlines, path)).get(event, path)
                     text = f"deadline {event!r} is armed in {name!r} and leads nowhere: say where it goes"
                     self.findings.add(where, "unhandled-timer", text)
+
+
+def _leads(decision: Decision) -> bool:
+    """Whether anything at all comes of it."""
+    return decision.kind == GO and (not decision.internal or bool(decision.actions) or decision.verdict is not None)
 
 
 _SAY = "say what happens, or ignore, defer, reject or impossible"

@@ -14,8 +14,9 @@ import re
 import yaml
 
 from .findings import Findings
+from .lines import last_place, place_at
 from .marks import Tree, place_of
-from .problems import DefinitionError, Place, Problem
+from .problems import DefinitionError, Place, Problem, shortened
 
 # Bounds for hostile files: a definition of a thousand states stays far below them.
 MAX_BYTES = 32 * 1024 * 1024
@@ -25,10 +26,18 @@ MAX_NODES = 2_000_000
 _BOM = b"\xef\xbb\xbf"
 _NOT_YAML = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+# A number of more digits is no number of anything here.
+_DIGITS = 20
 
 # What `_Loader` calls the nodes that have no tag of their own.
 _PLAIN, _QUOTED, _COLLECTION = "plain", "quoted", "collection"
+
+
+class Quoted(str):
+    """A text in quotes, or in a block: never a number, a duration or a truth value."""
+
+    __slots__ = ()
 
 
 class Word(str):
@@ -67,6 +76,9 @@ class _Reader:
     def problem(self, node: yaml.Node, code: str, message: str) -> None:
         self.findings.at(place_of(node, self.file), code, message)
 
+    def tagged(self, node: yaml.Node) -> None:
+        self.problem(node, "yaml-tag", f"tag {node.tag!r}: a definition is plain data")
+
     def read(self, node: yaml.Node, depth: int) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES:
@@ -76,9 +88,9 @@ class _Reader:
         if tag == _PLAIN:
             return _plain(node.value)
         if tag == _QUOTED:
-            return node.value
+            return Quoted(node.value)
         if tag != _COLLECTION:
-            self.problem(node, "yaml-tag", f"tag {tag!r}: a definition is plain data")
+            self.tagged(node)
             return None
         if depth == MAX_DEPTH:
             self.problem(node, "too-deep", f"nested deeper than {MAX_DEPTH} levels")
@@ -89,18 +101,21 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, object]:
         data: dict[str, object] = {}
+        first: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 self.problem(key, "wrong-type", "a key must be plain text")
                 continue
             name = key.value
+            if key.tag not in (_PLAIN, _QUOTED):
+                self.tagged(key)
             if key.tag == _PLAIN and name in _WORDS and not isinstance(_WORDS[name], Word):
                 self.problem(key, "yaml-boolean", f"the key {name or '(nothing)'} is no text in YAML: put it in quotes")
             elif name in data:
-                first = next(other for other, _ in node.value if other.value == name)
-                words = f"key {name!r} stands already at line {first.start_mark.line + 1}"
+                words = f"key {shortened(name)!r} stands already at line {first[name].start_mark.line + 1}"
                 self.problem(key, "duplicate-key", words)
             else:
+                first[name] = key
                 data[name] = self.read(value, depth + 1)
         return data
 
@@ -111,7 +126,7 @@ def _plain(text: str) -> object:
         return _WORDS[text]
     if text[0] in "0123456789+-.":
         try:
-            if _INTEGER.fullmatch(text):
+            if len(text) <= _DIGITS and _INTEGER.fullmatch(text):
                 return int(text, 0)
             if _FLOAT.fullmatch(text):
                 number = float(text)
@@ -127,21 +142,21 @@ def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
     Raises DefinitionError for anything that is not one plain YAML document in UTF-8.
     """
     start = Place(file, 1, 1)
-    text = text.removeprefix(_BOM)
     if len(text) > MAX_BYTES:
         raise DefinitionError([Problem(start, "too-large", f"more than {MAX_BYTES} bytes: that is no definition")])
+    text = text.removeprefix(_BOM)
     try:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = text.count(b"\n", 0, error.start) + 1
-        before = text[text.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8")
-        place = Place(file, line, len(before) + 1)
+        before = text[: error.start].decode("utf-8")
+        place = place_at(before, len(before), file)
         raise DefinitionError([Problem(place, "not-utf8", f"byte {text[error.start]:#04x} is not UTF-8")]) from None
     try:
         node = yaml.compose(decoded, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
+        place = min(place, last_place(decoded, file))  # what is missing at the end is missed behind it
         raise DefinitionError([Problem(place, *_syntax(error))]) from None
     except yaml.YAMLError as error:
         raise DefinitionError([Problem(_unacceptable(decoded, file), "yaml-syntax", _first(error))]) from None
@@ -150,7 +165,10 @@ def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
     if node is None:
         raise DefinitionError([Problem(start, "empty", "the file holds no definition")])
     findings = Findings(Tree(file, node))
-    return _Reader(findings, file).read(node, 0), findings
+    data = _Reader(findings, file).read(node, 0)
+    if any(problem.code == "yaml-tag" for problem in findings.problems):
+        raise DefinitionError(findings.problems)
+    return data, findings
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> tuple[str, str]:
@@ -169,5 +187,4 @@ def _first(error: yaml.YAMLError) -> str:
 def _unacceptable(text: str, file: str) -> Place:
     """Where a character stands that YAML does not allow: the one error of PyYAML's that has no mark."""
     found = re.search(_NOT_YAML, text)  # compiled here: it takes longer than reading a definition
-    before = text[: found.start()] if found else ""
-    return Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+    return place_at(text, found.start() if found else 0, file)

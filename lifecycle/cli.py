@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import io
 import os
@@ -13,6 +14,8 @@ from scxlife import __version__
 from scxlife.fsm.registry import SourceError
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.usage import UsageError
+
+FAILED = 1
 
 COMMANDS = {
     "run": "supervise a scheduler, or any daemon, on this host",
@@ -78,6 +81,11 @@ def _joined(words: list[str]) -> list[str]:
     return joined
 
 
+def _give_up_stdout() -> None:
+    """What is still buffered goes nowhere: the flush at exit would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. argparse's own errors exit with 2."""
     words = _joined(list(sys.argv[1:] if arguments is None else arguments))
@@ -87,8 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A file's name may be any bytes: what an encoding has no character for is printed as an escape.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is None:
+        sys.stdout = io.StringIO()  # nobody reads it; the exit code is still told
     try:
-        return int(parsed.run(parsed))
+        status = int(parsed.run(parsed))
+        sys.stdout.flush()
+        return status
     except (UsageError, SourceError) as error:
         print(f"scxlife: error: {error}", file=sys.stderr)
         return USAGE
@@ -97,9 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output went away: nothing more can be told, and nothing of ours runs on.
-        # What is still buffered goes nowhere: the flush at exit would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _give_up_stdout()
+        print(f"scxlife: error: the output could not be written: {error.strerror}", file=sys.stderr)
+        return FAILED
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sized
 
 from scxlife import __version__
 from scxlife.fsm.lint import Report, check, check_text
 from scxlife.fsm.problems import Problem
-from scxlife.fsm.show import show
+from scxlife.fsm.show import printable, show
 from scxlife.fsm.yaml_reader import MAX_BYTES
 from scxlife.lifecycle.outcomes import USAGE
+from scxlife.lifecycle.usage import UsageError
 
 SUMMARY = "validate and lint a machine's definition"
 DESCRIPTION = """Checks definitions: their form, their names, that the table is total, and that nothing in it is
@@ -28,6 +30,7 @@ exit codes: 0 clean, 1 only warnings and --strict, 2 with errors
 docs/error-codes.md shows each code with a bad and a good example"""
 
 STRICT = 1
+STDIN = "<stdin>"
 JSON_VERSION = 1
 
 
@@ -44,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    reports = {name: _check(name) for name in dict.fromkeys(parsed.files)}
+    reports = {STDIN if name == "-" else name: _check(name) for name in dict.fromkeys(parsed.files)}
     problems = [problem for report in reports.values() for problem in report.problems]
     if parsed.format == "json":
         print(json.dumps(_as_json(reports, problems), indent=2, ensure_ascii=False))
@@ -60,7 +63,11 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _check(name: str) -> Report:
-    return check_text(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>") if name == "-" else check(name)
+    if name != "-":
+        return check(name)
+    if sys.stdin is None:
+        raise UsageError("-: standard input is closed")
+    return check_text(sys.stdin.buffer.read(MAX_BYTES + 1), STDIN)
 
 
 def _wants_colour(asked: str) -> bool:
@@ -74,7 +81,7 @@ def _tell(reports: dict[str, Report], *, colour: bool) -> None:
         for line in show(report.problems, report.texts, colour=colour):
             print(line)
         if report.definition is not None:
-            print(f"{name}: {size(report)}, every cell decided")
+            print(f"{printable(name)}: {size(report)}, every cell decided")
     errors = sum(report.errors for report in reports.values())
     warnings = sum(report.warnings for report in reports.values())
     if errors or warnings:
@@ -85,7 +92,8 @@ def size(report: Report) -> str:
     """How large a sound definition is, in words."""
     definition = report.definition
     assert definition is not None
-    counts = f"{len(definition.states)} states, {len(definition.events)} events, {len(definition.cells)} cells"
+    sizes: dict[str, Sized] = {"state": definition.states, "event": definition.events, "cell": definition.cells}
+    counts = ", ".join(_count(len(some), what) for what, some in sizes.items())
     return f"{definition.name} {definition.version}: {counts}"
 
 

@@ -213,10 +213,9 @@ class Draft:
         for state in self.living:
             for timer in self.states[state]["deadlines"]:
                 if (state, timer) not in settled:
-                    kind = numbers.one((GO, GO, GO, REJECT))
-                    guards = () if kind == REJECT else self._wanted(numbers)
-                    back = self._target(state, numbers)
-                    self.rows.append(self._row(numbers, kind, state, (timer,), guards, back, fixed=True))
+                    guards = self._wanted(numbers)
+                    back = self._target(state, numbers) or state
+                    self.rows.append(self._row(numbers, GO, state, (timer,), guards, back, fixed=True))
 
     def _rule(self, numbers: Numbers) -> None:
         """A row for each branch of one of the forks, in a state, a group or everywhere."""
@@ -265,11 +264,17 @@ class Draft:
     ) -> Row:
         if self.plain and (kind == DEFER or guards) and kind != GO:
             kind = IGNORE
+        if kind == REJECT and not all(map(self._by_caller, events)):
+            kind = IGNORE
         if kind != GO:
             return Row(kind, scope, events, guards, fixed=fixed)
         do = tuple(numbers.some(list(self.actions), 2))
         verdict = numbers.one((None, None, None, None, *OUTCOMES))
         return Row(GO, scope, events, guards, to, () if self.plain and to else do, verdict, fixed)
+
+    def _by_caller(self, event: str) -> bool:
+        """Whether there is somebody who could be refused."""
+        return event in self.events and self.events[event].get("source") == BY_CALLER
 
     # -- which rows a cell takes -------------------------------------------------------------------------------
 
@@ -281,6 +286,8 @@ class Draft:
             width, states = (1, self.groups[row.scope]) if row.scope in self.groups else (2, self.living)
         for event in self.events:
             if event in row.events or "*" in row.events:
+                if row.kind == REJECT and not self._by_caller(event):
+                    continue
                 near = (width, 0 if event in row.events else 2)
                 for state in states:
                     if row.kind == IMPOSSIBLE or self.hears(state, event):

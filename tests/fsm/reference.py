@@ -55,6 +55,7 @@ class Reference:
     numbers: int = 0
     entered: int = 0
     acting: str | None = None
+    said: str | None = None
     verdict: tuple[str, str] | None = None
     ending: tuple[str, str, str] | None = None
     fault: Exception | None = None
@@ -74,6 +75,10 @@ class Reference:
         allowed = self.definition.actions[self.acting].posts if self.acting is not None else (event.name,)
         if event.name not in allowed and self.definition.events[event.name].source == BY_ACTION:
             raise UnknownName(f"{self.acting} does not post {event.name}")
+        if self.acting is not None and self.definition.events[event.name].source == BY_ACTION:
+            if self.said is not None:
+                raise MachineError(f"action {self.acting!r} posts {event.name!r} after {self.said!r}: one in a run")
+            self.said = event.name
         rank = self.definition.events[event.name].rank
         self.numbers += 1
         self.inbox.append((rank, self.numbers, event, armed_in))
@@ -131,6 +136,7 @@ class Reference:
     def run(self, names: Iterable[str], event: Event, well: bool) -> bool:
         """The actions in order, but none behind one that fails. Whether all went well."""
         for self.acting in names:
+            self.said = None
             if not well:
                 self.tell("action", name=self.acting, result="skipped")
                 continue

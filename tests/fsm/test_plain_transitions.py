@@ -127,12 +127,12 @@ version: 1
 initial: dark
 settings: {patience: {value: 1000}}
 actions:
-  glow: {posts: [seen, warm]}
+  glow: it lights up
   fade: less light
 events:
-  fault: {source: action}
-  seen: {source: action}
-  warm: {source: action}
+  fault: {source: action, rank: 10}
+  seen: {source: caller}
+  warm: {source: caller}
   press: {source: caller}
   late: {timer: patience}
 states:
