@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from scxlife.diagrams.ways import ways_through
-from scxlife.fsm.decide import decide
+from scxlife.fsm.decision import decide
 from scxlife.fsm.definition import GO, IGNORE, Branch, Cell, Decision, Definition, Event, State
 
 EVENT = Event("e", 0, source="caller")

@@ -70,11 +70,12 @@ def test_the_page_prints_what_it_says(session: Session, tmp_path: Path) -> None:
     assert play(session, tmp_path) == session.output, f"{PAGE.name}:{session.line}"
 
 
-def test_the_page_shows_the_three_ways() -> None:
+def test_the_page_shows_the_three_ways_and_a_rest() -> None:
     assert [session.commands for session in PLAYED] == [
         ("python plain.py",),
         ("python with_asyncio.py",),
         ("python with_trio.py",),
+        ("python rest.py",),
     ]
 
 

@@ -1,5 +1,0 @@
-"""Moved to `decision`."""
-
-from .decision import decide
-
-__all__ = ["decide"]

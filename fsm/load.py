@@ -1,5 +1,0 @@
-"""Moved to `loader`."""
-
-from .loader import load, loads
-
-__all__ = ["load", "loads"]
