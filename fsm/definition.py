@@ -69,7 +69,8 @@ class Action:
 @attrs.frozen
 class Decision:
     """What one cell of the table says. `target` equals `state` for every kind but a `go` that leaves it;
-    `internal` tells a `go` that stays (no exit, no entry, deadlines run on) from one that comes back."""
+    `internal` tells a `go` that stays (no exit, no entry, deadlines run on) from one that comes back; with `again` the
+    deadline that brought it starts over."""
 
     state: str
     event: str
@@ -79,6 +80,7 @@ class Decision:
     actions: tuple[str, ...]
     verdict: str | None
     reason: str
+    again: bool = False
 
 
 @attrs.frozen

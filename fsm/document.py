@@ -98,6 +98,7 @@ class RowDoc:
     do: Names = _key("actions between the exit and the entry actions, in order", NO_NAMES)
     if_: Names = _key("guards that must hold", NO_NAMES, called="if")
     unless: Names = _key("guards that must not hold", NO_NAMES)
+    again: bool = _key("without `to`, on a deadline: the deadline starts over, the others run on", False)
     verdict: str | None = _key("the outcome noted for `final: verdict`", None)
     note: str = _key("a remark for the table and the drawing", "")
 

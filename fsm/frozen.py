@@ -9,7 +9,7 @@ import attrs
 
 from .definition import Action, Branch, Decision, Definition, Event, Profile, State
 
-FORMAT = 2
+FORMAT = 3
 
 
 def freeze(definition: Definition) -> bytes:
@@ -52,9 +52,9 @@ def thaw(text: bytes) -> Definition:
         cells[state, event] = tuple(
             Branch(
                 tuple((name, wanted) for name, wanted in guards),
-                Decision(state, event, kind, target, internal, tuple(actions), verdict, reason),
+                Decision(state, event, kind, target, internal, tuple(actions), verdict, reason, again),
             )
-            for guards, (kind, target, internal, actions, verdict, reason) in branches
+            for guards, (kind, target, internal, actions, verdict, reason, again) in branches
         )
     states = [_state(fields) for fields in data["states"]]
     events = [Event(*event) for event in data["events"]]

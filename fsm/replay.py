@@ -337,6 +337,10 @@ class _Account:
         if decision.verdict is not None:
             self._verdict = (decision.verdict, decision.state)
         self._failed = False
+        if decision.again:
+            duration = self.definition.settings[self.definition.events[decision.event].timer or ""]
+            # A moment at or before the one in which it was armed, as for the others: all are reckoned from there.
+            self._armed[decision.event] = self._t - self._armed_after + float(duration or 0.0)
         if decision.kind == GO:
             self._actions.extend(decision.actions)
             if not decision.internal:

@@ -288,10 +288,14 @@ class Runtime:
 
     def before(self, decision: Decision) -> None:
         """The branch is chosen, the state not yet left: put it on the tape, run what belongs to leaving."""
+        now = self._clock() if decision.again else None
+        if now is not None:
+            self._arm(decision.event, now)
         if self._observer is not None:
             event = self._event
             self._tell(
                 "step",
+                **({} if now is None else {"t": now}),
                 state=decision.state,
                 event=event.name,
                 cell=decision.kind,
@@ -351,6 +355,11 @@ class Runtime:
             finally:
                 self._acting = None
 
+    def _arm(self, name: str, now: float) -> None:
+        duration = self.definition.settings[self.definition.events[name].timer or ""]
+        if duration is not None:
+            self._timers.append((now + float(duration), name))
+
     def _arrive(self, came_from: str) -> None:
         self._entered += 1
         state = self.definition.states[self.state]
@@ -358,9 +367,7 @@ class Runtime:
         if state.deadlines:
             now = self._clock()
             for name in state.deadlines:
-                duration = self.definition.settings[self.definition.events[name].timer or ""]
-                if duration is not None:
-                    self._timers.append((now + float(duration), name))
+                self._arm(name, now)
         if self._deferred:
             for waiting in self._deferred:
                 heapq.heappush(self._inbox, waiting)

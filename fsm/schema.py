@@ -16,6 +16,7 @@ _NAMES: dict[str, Any] = {"oneOf": [{"type": "string"}, {"type": "array", "items
 _PLAIN: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
+    bool: {"type": "boolean"},
     Names: _NAMES,
     Scalar: {"type": ["string", "number", "boolean", "null"]},
     str | None: {"type": ["string", "null"]},

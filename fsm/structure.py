@@ -128,6 +128,7 @@ def _converter() -> Converter:
     # str would turn a list into its text.
     converter.register_structure_hook(str, _strict(str, "text"))
     converter.register_structure_hook(int, _strict(int, "a whole number"))
+    converter.register_structure_hook(bool, _strict(bool, "true or false"))
     converter.register_structure_hook(Names, _names)
     converter.register_structure_hook(Scalar, _scalar)
     converter.register_structure_hook_func(lambda cls: cls == (str | None), _optional_text)

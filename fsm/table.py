@@ -49,13 +49,14 @@ class Row:
     to: str | None = None
     do: tuple[str, ...] = ()
     verdict: str | None = None
+    again: bool = False
     taken: bool = False
     # What its cells wait for in vain, when it was never taken.
     silent: Event | None = None
 
     def says(self) -> tuple[object, ...]:
         """What it decides, to tell a duplicate from a contradiction."""
-        return self.kind, self.to, self.do, self.verdict
+        return self.kind, self.to, self.do, self.verdict, self.again
 
 
 Claim = tuple[Nearness, bool, int, Row]
@@ -99,8 +100,15 @@ class Table:
         verdict = None if row.verdict is None else names.outcome(row.verdict, (*path, "verdict", VALUE))
         to = None if row.to is None else names.known("state", row.to, names.doc.states, (*path, "to", VALUE))
         guards = self._guards(row, path)
+        if row.again and (row.to is not None or not self._on_deadlines(row)):
+            text = "`again` starts a deadline over where the machine stays: on deadlines alone, and without `to`"
+            self.findings.add((*path, "again"), "not-a-timer", text)
         if guards is not None:
-            self._claim(row, Row(path, len(self.all_rows), GO, guards, row.note, to, do, verdict))
+            self._claim(row, Row(path, len(self.all_rows), GO, guards, row.note, to, do, verdict, row.again))
+
+    def _on_deadlines(self, row: RowDoc) -> bool:
+        events = self.names.events
+        return all(name not in events or events[name].timer is not None for name in row.on if name != ANY)
 
     def _reasoned(self, kind: str, row: ReasonedDoc, path: Path) -> None:
         guards = self._guards(row, path)
@@ -308,7 +316,8 @@ class Table:
             return Decision(state.name, event.name, row.kind, state.name, True, (), None, row.reason)
         target = state.name if row.to is None else row.to
         actions = row.do if row.to is None else (*state.exit, *row.do, *self.names.states[target].entry)
-        return Decision(state.name, event.name, GO, target, row.to is None, actions, row.verdict, row.reason)
+        again = row.again and row.to is None and event.timer is not None
+        return Decision(state.name, event.name, GO, target, row.to is None, actions, row.verdict, row.reason, again)
 
     def _derived(self, state: State, event: Event) -> None:
         """The cell that follows from the declarations alone."""
@@ -378,7 +387,8 @@ class Table:
 
 def _leads(decision: Decision) -> bool:
     """Whether anything at all comes of it."""
-    return decision.kind == GO and (not decision.internal or bool(decision.actions) or decision.verdict is not None)
+    stays = decision.internal and not decision.actions and decision.verdict is None and not decision.again
+    return decision.kind == GO and not stays
 
 
 _SAY = "say what happens, or ignore, defer, reject or impossible"

@@ -272,6 +272,11 @@ class Draft:
         verdict = numbers.one((None, None, None, None, *OUTCOMES))
         return Row(GO, scope, events, guards, to, () if self.plain and to else do, verdict, fixed)
 
+    def _starts_over(self, row: Row) -> bool:
+        """Some rows that stay on a deadline have it start over."""
+        timers = all("timer" in self.events.get(event, {}) for event in row.events)
+        return timers and row.kind == GO and row.to is None and len(row.do) != 1
+
     def _by_caller(self, event: str) -> bool:
         """Whether there is somebody who could be refused."""
         return event in self.events and self.events[event].get("source") == BY_CALLER
@@ -444,7 +449,7 @@ class Draft:
             said = {key: value for key, value in state.items() if value}
             document["states"][name] = said | ({"no-deadline": "it rests"} if rests else {})
         for row in self.rows:
-            document.setdefault(SECTIONS[row.kind], []).append(_row_document(row))
+            document.setdefault(SECTIONS[row.kind], []).append(_row_document(row, self._starts_over(row)))
         return document
 
 
@@ -472,12 +477,12 @@ def _closures(states: Iterable[str], edges: Sequence[tuple[str, str]]) -> dict[s
             return reach
 
 
-def _row_document(row: Row) -> dict[str, Any]:
+def _row_document(row: Row, again: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"in": row.scope, "on": list(row.events)}
     said["if"] = [name for name, wanted in row.guards if wanted]
     said["unless"] = [name for name, wanted in row.guards if not wanted]
     if row.kind == GO:
-        said |= {"to": row.to, "do": list(row.do), "verdict": row.verdict}
+        said |= {"to": row.to, "do": list(row.do), "again": again, "verdict": row.verdict}
     else:
         said["because"] = "it is so"
     return {key: value for key, value in said.items() if value}

@@ -112,8 +112,13 @@ class Reference:
     def step(self, letter: Letter) -> None:
         event, answers = letter[2], Answers(self, letter[2])
         says = decide(self.definition, self.state, event.name, answers)
+        moment = {}
+        if says.again:
+            moment = {"t": self.clock()}
+            time = self.definition.settings[str(self.definition.events[event.name].timer)]
+            self.deadlines += [(moment["t"] + float(time), event.name)] if time is not None else []
         self.tell(
-            "step", state=self.state, event=event.name, cell=says.kind, to=says.target, guards=dict(answers),
+            "step", **moment, state=self.state, event=event.name, cell=says.kind, to=says.target, guards=dict(answers),
             do=says.actions, verdict=says.verdict, because=says.reason, cause=event.cause, data=event.data,
         )  # fmt: skip
         for name, error in answers.failed:

@@ -204,7 +204,8 @@ def _next_event(definition: Definition, state: str, number: int) -> str:
 
 # -- what was seen ---------------------------------------------------------------------------------------------
 
-KINDS = """go, go back into itself, go and stay, ignore, defer, reject, impossible, Refused, MachineError, moved,
+KINDS = """deadline starts over,
+go, go back into itself, go and stay, ignore, defer, reject, impossible, Refused, MachineError, moved,
 guard true, guard false, guard fails, two guards asked, said by an action, overtaken,
 fault at the start, fault in exit, fault in row, fault in entry, skipped, fault goes on, fault ignored,
 deferred and taken, deferred again, source closed,
@@ -273,6 +274,8 @@ def _kinds_of_step(definition: Definition, record: Mapping[str, Any]) -> Iterato
         yield cell
     elif _stays(definition, record):
         yield "go and stay"
+        if decide(definition, record["state"], event, record["guards"]).again:
+            yield "deadline starts over"
     else:
         yield "go" if record["to"] != record["state"] else "go back into itself"
     yield from (f"guard {str(answer).lower()}" for answer in record["guards"].values())

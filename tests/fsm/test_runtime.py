@@ -156,6 +156,35 @@ def test_a_deadline_that_waits_in_the_inbox_is_dropped_when_its_state_is_left_fi
     assert (bench.runtime.state, bench.dropped()) == ("dark", ["out"])
 
 
+def test_a_deadline_may_start_over_under_one_that_does_not() -> None:
+    definition = loads("""\
+format: 1
+machine: wait
+version: 1
+initial: waiting
+settings: {look: {value: 2s}, at_most: {value: 5s}}
+guards: {busy: something moves}
+events: {looked: {timer: look}, over: {timer: at_most}}
+outcomes: {idle: {}, late: {}}
+states:
+  waiting: {deadlines: [looked, over]}
+  idle: {final: idle}
+  late: {final: late}
+rows:
+  - {in: waiting, on: looked, if: busy, again: true}
+  - {in: waiting, on: looked, to: idle}
+  - {in: waiting, on: over, to: late}
+""")
+    for busy_until, ending in ((1.0, (2.0, "idle")), (3.0, (4.0, "idle")), (99.0, (5.0, "late"))):
+        bench = Bench(definition)
+        while bench.runtime.ending is None:
+            bench.now = bench.runtime.next_deadline() or 0.0
+            bench.guards["busy"] = bench.now < busy_until
+            bench.runtime.expire(bench.now)
+            bench.runtime.deliver()
+        assert (bench.now, bench.runtime.ending.outcome) == ending
+
+
 def test_the_lower_rank_goes_first_whatever_came_first() -> None:
     bench = Bench(LAMP_DEFINITION)
     bench.runtime.post(Event("press"))
