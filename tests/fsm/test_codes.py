@@ -152,7 +152,8 @@ CASES: list[tuple[str, str, str]] = [
     ("not-refusable", "what a source tells", HEAD + "events: {go: {source: caller}, ring: {source: wire}}\n"
      "sources: {wire: gpio}\nstates:\n  a: {no-deadline: x}\n  b: {sources: wire, no-deadline: x}\n"
      "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: go, to: a}\nreject: [{in: b, on: [⟦ring⟧], because: x}]\n"),
-    ("not-a-timer", "again where nothing is armed", SWITCH.replace("to: a}", "to: a}\n  - {in: b, on: stay, ⟦again⟧: true}")
+    ("not-a-timer", "again where nothing is armed", SWITCH.replace(
+        "to: a}", "to: a}\n  - {in: b, on: stay, ⟦again⟧: true}")
      .replace("{go:", "{stay: {source: caller}, go:") + "ignore: [{in: a, on: stay, because: x}]\n"),
     ("not-a-timer", "again where the state is left", HEAD + "events: {go: {source: caller}, out: {timer: t}}\n"
      "settings: {t: {value: 5s}}\nstates:\n  a: {no-deadline: x}\n  b: {deadlines: out}\n"

@@ -309,14 +309,14 @@ def any_definition(luck: Random) -> Definition:
 seeds = st.integers(0, 2**64).map(Random)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, derandomize=True)
 @given(seeds, st.integers(0, 80))
 def test_whatever_a_runtime_of_any_definition_writes_is_the_same(luck: Random, moves: int) -> None:
     definition = any_definition(luck)
     is_the_same(Luck(definition, luck).live(moves), definition)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.sampled_from([DOOR, SCHEDULER, SCHEDULER.with_settings(run_for=1.5, liveness=0.0)]), seeds)
 def test_whatever_a_runtime_of_a_written_definition_writes_is_the_same(definition: Definition, luck: Random) -> None:
     session = Luck(definition, luck)
@@ -805,7 +805,7 @@ def mutated(told: list[Record], how: str, index: int, luck: Random, definition: 
     return [*told[:index], {**record, field: value}, *told[index + 1 :]], field
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000, deadline=None, derandomize=True)
 @given(seeds, st.integers(0, 40), st.sampled_from([DROP, DOUBLE, SWAP, CHANGE, CHANGE, CHANGE, REMOVE]), st.booleans())
 def test_one_mutation_is_found_where_it_is_or_behind_it(luck: Random, moves: int, how: str, mended: bool) -> None:
     definition = luck.choice((DOOR, SCHEDULER, any_definition(luck)))
@@ -831,7 +831,7 @@ def test_one_mutation_is_found_where_it_is_or_behind_it(luck: Random, moves: int
         assert free(told, changed, index, field, definition), (how, told[index], field)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.data())
 def test_a_byte_that_is_another_never_ends_in_anything_but_a_difference_or_no_tape(data: st.DataObject) -> None:
     whole = bytearray("".join(line + "\n" for line in the_door()).encode())
@@ -859,7 +859,7 @@ values = st.recursive(
 FIELDS = sorted({field for record in TOLD for field in record})
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), values),
     st.lists(
