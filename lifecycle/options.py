@@ -23,7 +23,8 @@ def duration(text: str) -> float:
 
 SETTINGS = {
     "liveness": "it must live this long before it counts as started",
-    "attach_timeout": "it must be ready within this, after the liveness window",
+    "attach_timeout": "it must be ready within this, after the liveness window, or make progress",
+    "attach_at_most": "however much it progresses, it must be ready within this",
     "stop_grace": "from the stop signal until SIGKILL",
     "run_for": "stop it after this long",
 }

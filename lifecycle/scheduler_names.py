@@ -88,6 +88,7 @@ class EventName(StrEnum):
     LIVENESS_OVER = "liveness_over"
     ABSENT_OVER = "absent_over"
     ATTACH_LATE = "attach_late"
+    ATTACH_OVER = "attach_over"
     RUN_OVER = "run_over"
     REATTACH_LATE = "reattach_late"
     STOP_LATE = "stop_late"
@@ -235,6 +236,9 @@ class Guards(Protocol):
     def early_ready(self, event: Event, /) -> bool:
         """The setting early_ready is on."""
 
+    def progressing(self, event: Event, /) -> bool:
+        """The kernel is enabling a scheduler, or was at work on the process's behalf since this was last asked."""
+
     def ejected_by_kernel(self, event: Event, /) -> bool:
         """The last reason given for our scheduler's end is the kernel's own, not an unregistration by its user
         space.
@@ -246,5 +250,6 @@ def guards_of(given: Guards) -> dict[str, Guard]:
     return {
         "confirmed": given.confirmed,
         "early_ready": given.early_ready,
+        "progressing": given.progressing,
         "ejected_by_kernel": given.ejected_by_kernel,
     }

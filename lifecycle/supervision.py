@@ -18,7 +18,8 @@ from scxlife.fsm.driver import Driver
 from scxlife.fsm.events import Event
 from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Ending, Runtime
-from scxlife.platform.sched_ext import snapshot
+from scxlife.platform.kernel_time import kernel_seconds
+from scxlife.platform.sched_ext import ENABLING, snapshot
 from scxlife.platform.sources.process import ProcessSource
 from scxlife.platform.sources.readiness_file import FileSource
 from scxlife.platform.sources.sched_ext import SchedExtSource
@@ -73,6 +74,7 @@ class Supervision:
         self.baseline: Snapshot | None = None
         self.file_baseline: FileStat | None = None
         self.spawned_at: float | None = None
+        self.kernel_seconds: float | None = None
         self.entered: dict[str, float] = {}
         self.failure: str = ""
         self.exit: Mapping[str, int] | None = None
@@ -164,6 +166,14 @@ class Supervision:
 
     def early_ready(self, event: Event) -> bool:
         return self.definition.settings["early_ready"] is True
+
+    def progressing(self, event: Event) -> bool:
+        before, self.kernel_seconds = self.kernel_seconds or 0.0, kernel_seconds(self.kernel, self._pid)
+        share = self.definition.settings["verifier_share"]
+        if not isinstance(share, (int, float)):
+            return False
+        worked = (self.kernel_seconds or 0.0) - before
+        return worked >= share * self.seconds("attach_timeout") or snapshot(self.kernel).state == ENABLING
 
     def ejected_by_kernel(self, event: Event) -> bool:
         reason = self.kernel_reason or self._reason_in_log()
@@ -355,6 +365,8 @@ class Supervision:
             seen.append(describe_exit(self.exit))
         if self.baseline is not None and not self.baseline.present and self._wants_sched_ext and name == "startup-died":
             seen.append("sched_ext sysfs absent")
+        if outcome == "not-attached/timeout" and (self.kernel_seconds or 0.0) >= 0.1:
+            seen.append(f"{self.kernel_seconds:.1f} s of it in the kernel")
         if name == "not-attached" and self.owner is not None:
             seen.append(f"{self.owner['command']}, pid {self.owner['pid']}")
         if name == "ejected" and self.kernel_reason is not None:

@@ -296,16 +296,16 @@ def _children(kernel: Kernel, pid: int, proc: str) -> Iterator[int]:
 def _children_by_parent(kernel: Kernel, pid: int, proc: str) -> Iterator[int]:
     """Without CONFIG_PROC_CHILDREN."""
     for name in kernel.listdir(proc):
-        if name.isdecimal() and _stat_field(kernel, int(name), 4, proc) == pid:
+        if name.isdecimal() and stat_field(kernel, int(name), 4, proc) == pid:
             yield int(name)
 
 
 def _start_time(kernel: Kernel, pid: int, proc: str) -> int | None:
     """In clock ticks since boot: together with the pid, one process and no other."""
-    return _stat_field(kernel, pid, 22, proc)
+    return stat_field(kernel, pid, 22, proc)
 
 
-def _stat_field(kernel: Kernel, pid: int, number: int, proc: str) -> int | None:
+def stat_field(kernel: Kernel, pid: int, number: int, proc: str) -> int | None:
     """A field after the third, numbered from 1 as in proc_pid_stat(5); None for a process that is gone."""
     text = _text(kernel, f"{proc}/{pid}/stat")
     if text is None:
