@@ -213,6 +213,9 @@ class Draft:
         for state in self.living:
             for timer in self.states[state]["deadlines"]:
                 if (state, timer) not in settled:
+                    if numbers.below(2) and self.guards:  # while a guard does not hold it starts over
+                        wanted = ((self.guards[0], False),)
+                        self.rows.append(Row(GO, state, (timer,), wanted))
                     guards = self._wanted(numbers)
                     back = self._target(state, numbers) or state
                     self.rows.append(self._row(numbers, GO, state, (timer,), guards, back, fixed=True))

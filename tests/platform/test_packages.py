@@ -212,6 +212,8 @@ def test_an_exception_stops_the_program(tmp_path: Path) -> None:
         script = f"exec 3>{tmp_path / 'held'}; echo begun; trap '' TERM; cat /dev/zero >/dev/null"
         with pytest.raises(KeyboardInterrupt):
             children.run(["sh", "-c", script], timeout=60.0, out=interrupt)
+        readable, _, _ = select.select([reader], [], [], 60)  # what it had started dies in its own time
+        assert readable
         assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
