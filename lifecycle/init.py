@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from scxlife import __version__
 from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
-from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sched_ext import snapshot
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.port import GuestPort
 
-from .outcomes import Outcome, as_json
+from .boot_slot import BootSlot
+from .init_kernel import InitKernel
+from .outcomes import Outcome, as_json, describe_exit
 from .plan import Plan, scheduler_environment
-from .supervision import Supervision
+from .realtime import take_precedence
+from .standard_descriptors import open_standard_descriptors
 
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
 PAYLOAD_LOG = "/tmp/payload.log"
@@ -36,7 +39,8 @@ ENVIRONMENT = {
 }
 LOG_LIMIT = 4 * 1024 * 1024  # bytes of each log that are sent, its end
 CHUNK = 256 * 1024
-ACKNOWLEDGE_TIMEOUT = 5.0  # seconds that the host has to say that it heard the last frame
+CONSOLE_LIMIT = 64 * 1024  # bytes of the scheduler's log that are shown on the console, its end
+DRAIN_TIMEOUT = 30.0  # seconds for the console, and as many for the host to say that it heard the last frame
 
 FRAMES = {
     "attached": "SchedulerAttached",
@@ -48,32 +52,36 @@ FRAMES = {
 
 def main() -> None:
     """The whole life of a guest. Does not return."""
-    kernel = LinuxKernel()
+    kernel = InitKernel()
     port: GuestPort | None = None
     try:
+        open_standard_descriptors()
+        kernel.keep_signals()
+        kernel.reboot(RB_DISABLE_CAD)
         for fstype, target in MOUNTS:
             kernel.mount(fstype, target, fstype, 0, "")
-        kernel.reboot(RB_DISABLE_CAD)
+        kernel.bury_orphans()
+        degraded = take_precedence(kernel)
         port = GuestPort.open()
-        _live(kernel, port)
+        _live(kernel, port, degraded)
     except BaseException as error:  # PID 1 must not end, whatever comes
         _confess(port, error)
     finally:
         _end(kernel, port)
 
 
-def _live(kernel: LinuxKernel, port: GuestPort) -> None:
+def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     with open(CONFIG, "rb") as file:
         config = json.loads(file.read())
     with open(DEFINITION, "rb") as file:
         definition = thaw(file.read())
-    _send(port, frames.HELLO, {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic()})
+    hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
+    _send(port, frames.HELLO, hello)
     if config["setup"]:
         _set_up(kernel, config["setup"])
     output = kernel.open(PAYLOAD_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     plan = Plan(
         command=SCHEDULER,
-        arguments=tuple(_arguments(SCHEDULER_ARGS)),
         environment=scheduler_environment(ENVIRONMENT),
         log_path=SCHEDULER_LOG,
         payload=tuple(_in_path(config["payload"])),
@@ -81,13 +89,35 @@ def _live(kernel: LinuxKernel, port: GuestPort) -> None:
         payload_output=output,
     )
     tape = Tape(definition, kernel.monotonic, lambda line: _tape(port, line))
-    outcome = Supervision(
-        kernel, definition, plan, observer=tape, announce=lambda name, facts: _lifecycle(port, FRAMES[name], facts)
-    ).run()
+    slot = BootSlot(
+        kernel,
+        definition,
+        plan,
+        SCHEDULER_ARGS,
+        observer=tape,
+        announce=lambda name, facts: _lifecycle(port, FRAMES[name], facts),
+    )
+    kernel.owned = slot.pids
+    outcome = slot.run()
+    if outcome.name in ("spawn-failed", "startup-died", "not-attached"):
+        _show(kernel, slot.failure if outcome.name == "spawn-failed" else None)
     _tell(kernel, port, outcome, f"{definition.name} {definition.version}")
 
 
-def _tell(kernel: LinuxKernel, port: GuestPort, outcome: Outcome, definition: str) -> None:
+def _show(kernel: InitKernel, spawn_failure: str | None) -> None:
+    """The scheduler's log on the console, or why there is none: for a host that has nothing else."""
+    from .console import say
+    from .output_markers import TAG_BYTES, enclosed
+
+    log = bytearray()
+    if spawn_failure is not None:
+        log += f"failed to spawn: {spawn_failure}\n".encode("utf-8", "replace")
+    else:
+        _dump(kernel, SCHEDULER_LOG, log.extend, CONSOLE_LIMIT)
+    say(kernel, enclosed(bytes(log), os.urandom(TAG_BYTES).hex()), kernel.monotonic() + DRAIN_TIMEOUT)
+
+
+def _tell(kernel: InitKernel, port: GuestPort, outcome: Outcome, definition: str) -> None:
     for path, kind in ((SCHEDULER_LOG, frames.LOG), (PAYLOAD_LOG, frames.PAYLOAD_OUTPUT)):
         _dump(kernel, path, lambda chunk, kind=kind: port.send(kind, chunk))  # type: ignore[misc]
     if outcome.name in ("spawn-failed", "startup-died"):
@@ -100,31 +130,22 @@ def _tell(kernel: LinuxKernel, port: GuestPort, outcome: Outcome, definition: st
     _send(port, frames.EXIT, {"status": outcome.status})
 
 
-def _set_up(kernel: LinuxKernel, command: str) -> None:
+def _set_up(kernel: InitKernel, command: str) -> None:
     """Run the guest's set-up command to its end; what it leaves in the background stays. A failure ends the run."""
     output = kernel.open(PAYLOAD_LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
         pid = kernel.spawn("/bin/sh", ("sh", "-c", command), ENVIRONMENT, stdin=output, stdout=output, stderr=output)
-        status = os.waitid(os.P_PID, pid, os.WEXITED)
-        if status is not None and status.si_status != 0:
+        kernel.owned = lambda: (pid,)
+        pidfd = kernel.pidfd_open(pid)
+        kernel.poll((pidfd,), None)
+        status = kernel.pidfd_wait(pidfd, reap=True)
+        kernel.close(pidfd)
+        if status is None or status.code != 0:
             text = kernel.pread(output, 4096, 0).decode("utf-8", "replace")
-            raise RuntimeError(f"the set-up command ended with {status.si_status}: {text}")
+            ended = describe_exit(None if status is None else status.as_data())
+            raise RuntimeError(f"the set-up command ended with {ended}: {text}")
     finally:
         kernel.close(output)
-
-
-def _arguments(path: str) -> list[str]:
-    """The words of the scheduler's argument file, split as a shell would; none where there is no file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except FileNotFoundError:
-        return []
-    if not text.strip():
-        return []
-    import shlex
-
-    return shlex.split(text)
 
 
 def _in_path(payload: list[str]) -> list[str]:
@@ -137,14 +158,15 @@ def _in_path(payload: list[str]) -> list[str]:
     return payload
 
 
-def _dump(kernel: LinuxKernel, path: str, send: Callable[[bytes], object]) -> None:
+def _dump(kernel: InitKernel, path: str, send: Callable[[bytes], object], limit: int = LOG_LIMIT) -> None:
+    """The last `limit` bytes of a file, in pieces; nothing where there is no such file."""
     try:
         fd = kernel.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return
     try:
         size = kernel.fstat(fd).size
-        offset = max(0, size - LOG_LIMIT)
+        offset = max(0, size - limit)
         while chunk := kernel.pread(fd, CHUNK, offset):
             send(chunk)
             offset += len(chunk)
@@ -166,28 +188,35 @@ def _lifecycle(port: GuestPort, name: str, facts: Mapping[str, Any]) -> None:
 
 def _confess(port: GuestPort | None, error: BaseException) -> None:
     """Tell the host that PID 1 itself failed, by every way that is left."""
-    import traceback
+    try:
+        import traceback
 
-    text = "".join(traceback.format_exception(error))
-    os.write(2, f"scxlife: init failed\n{text}".encode("utf-8", "replace"))
-    if port is not None:
-        try:
-            _send(
-                port, frames.INTERNAL_ERROR, {"error": f"{type(error).__name__}: {error}", "traceback": text[-65536:]}
-            )
+        text = "".join(traceback.format_exception(error))
+        _complain(f"scxlife: init failed\n{text}".encode("utf-8", "replace"))
+        if port is not None:
+            facts = {"error": f"{type(error).__name__}: {error}", "traceback": text[-65536:]}
+            _send(port, frames.INTERNAL_ERROR, facts)
             _send(port, frames.EXIT, {"status": None})
-        except OSError:
-            os.write(2, b"scxlife: the host can't be reached\n")
+    except BaseException:  # no memory, no host: the reboot that follows tells the rest
+        _complain(b"scxlife: init failed, and the host can't be told\n")
 
 
-def _end(kernel: LinuxKernel, port: GuestPort | None) -> None:
-    """Reboot, once the host has heard the last word or the wait for it is over."""
+def _complain(text: bytes) -> None:
+    with suppress(OSError):
+        os.write(2, text)
+
+
+def _end(kernel: InitKernel, port: GuestPort | None) -> None:
+    """Reboot, once the host has heard the last word or the wait for it is over. Never without the reboot."""
     try:
         if port is not None:
-            port.finish(ACKNOWLEDGE_TIMEOUT)
+            port.finish(DRAIN_TIMEOUT)
         os.sync()
+    except BaseException as error:  # whatever it is, what is left to do is the reboot
+        _complain(f"scxlife: the last words may be lost: {type(error).__name__}\n".encode())
+    try:
         kernel.reboot(RB_AUTOBOOT)
     finally:
         while True:
-            os.write(2, b"scxlife: the reboot failed\n")
+            _complain(b"scxlife: the reboot failed\n")
             kernel.poll((), None)

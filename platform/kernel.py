@@ -136,6 +136,14 @@ class Kernel(Protocol):
         An owned zombie is left for its owner, and does not hide the strangers behind it. waitid(2)
         """
 
+    def child_fd(self) -> int:
+        """A non-blocking descriptor that turns readable when a child of ours has ended; `read` it empty (in 4096 bytes)
+        and look: several ends may be one signal.
+
+        SIGCHLD keeps its default disposition and is blocked in the calling thread, which is to be the only one.
+        `spawn` unblocks it for the child. signalfd(2)
+        """
+
     def set_child_subreaper(self) -> None:
         """Orphaned descendants become our children. Not inherited by children. prctl(2) PR_SET_CHILD_SUBREAPER"""
 
@@ -214,6 +222,14 @@ class Kernel(Protocol):
         """Puts the former handlers back and closes `fd`."""
 
     # -- the machine
+
+    def run_first(self, priority: int) -> None:
+        """Put this process into SCHED_FIFO, before all that other classes schedule; its children start as ordinary
+        ones (SCHED_RESET_ON_FORK). EPERM without CAP_SYS_NICE or an RLIMIT_RTPRIO. sched(7)"""
+
+    def lock_memory(self) -> None:
+        """Keep all memory of this process resident, what it will have too. EPERM, ENOMEM: RLIMIT_MEMLOCK.
+        Not inherited. mlockall(2)"""
 
     def mount(self, source: str, target: str, fstype: str, flags: int, data: str) -> None:
         """mount(2)"""

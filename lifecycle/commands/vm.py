@@ -33,6 +33,8 @@ ENTRY = "scxlife.lifecycle.init"
 LAZY = (
     "shlex",
     "traceback",
+    "scxlife.lifecycle.console",
+    "scxlife.lifecycle.output_markers",
     "scxlife.platform.linux.libc",
     "scxlife.platform.sources.assume_ready",
     "scxlife.platform.sources.kernel_log",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import select
 import time
 from typing import TYPE_CHECKING
@@ -39,6 +40,14 @@ class LinuxKernel(Processes, Files, Events, Signals):
         from . import libc
 
         libc.reboot(command)
+
+    def run_first(self, priority: int) -> None:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+
+    def lock_memory(self) -> None:
+        from . import libc
+
+        libc.lock_memory()
 
 
 def _milliseconds(timeout: float) -> int:

@@ -10,6 +10,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _IN_NONBLOCK = os.O_NONBLOCK
 _IN_CLOEXEC = os.O_CLOEXEC
 _PR_SET_CHILD_SUBREAPER = 36
+_MCL_CURRENT = 1
+_MCL_FUTURE = 2
+# Bytes of the C library's sigset_t, which is longer than the kernel's.
+_SIGSET = 128
 
 
 def inotify_init() -> int:
@@ -31,6 +35,18 @@ def reboot(command: int) -> None:
 
 def set_child_subreaper() -> None:
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))))
+
+
+def lock_memory() -> None:
+    _checked(_libc.mlockall(_MCL_CURRENT | _MCL_FUTURE))
+
+
+def signalfd(signal: int) -> int:
+    """A new descriptor for one signal, which the caller has blocked."""
+    mask = ctypes.create_string_buffer(_SIGSET)
+    _checked(_libc.sigemptyset(mask))
+    _checked(_libc.sigaddset(mask, signal))
+    return _checked(_libc.signalfd(-1, mask, os.O_NONBLOCK | os.O_CLOEXEC))
 
 
 def _checked(result: int, path: str | None = None) -> int:

@@ -89,6 +89,13 @@ class Processes:
                 return pid, ExitStatus.from_waitid(found.si_code, found.si_status)
         return None
 
+    def child_fd(self) -> int:
+        from . import libc
+
+        # Blocked, or it would be thrown away at once: its default is to be ignored.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        return libc.signalfd(signal.SIGCHLD)
+
     def set_child_subreaper(self) -> None:
         from . import libc
 

@@ -1,0 +1,73 @@
+"""The kernel as PID 1 stands before it: whoever waits, for whatever, buries the orphans meanwhile; and the signals
+that ask for the end are kept until somebody listens.
+
+Neither decides anything about the lifecycle, so neither is a state's business: the machine sees only what is its own.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
+
+from scxlife.platform.linux import LinuxKernel
+
+# A child of init that nobody owns any more must not be able to keep it from all else, however fast more of them die.
+AT_ONCE = 1000
+# What would otherwise be lost (SIGTERM, SIGHUP), or raise KeyboardInterrupt anywhere (SIGINT).
+KEPT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class InitKernel(LinuxKernel):
+    """`owned` gives the pids whose zombies have an owner that takes their status; set it before the first spawn."""
+
+    def __init__(self) -> None:
+        self.owned: Callable[[], Container[int]] = tuple
+        self._deaths: int | None = None
+        self._more = False
+
+    def keep_signals(self) -> None:
+        """From now on the signals that ask for the end wait, and are neither lost nor deadly. Call it first of all."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
+
+    def signal_fd(self, signals: Iterable[int]) -> int:
+        """As the port says, and what came before is told at once."""
+        caught = tuple(signals)
+        fd = super().signal_fd(caught)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, caught)
+        return fd
+
+    def signal_close(self, fd: int) -> None:
+        self.keep_signals()
+        super().signal_close(fd)
+
+    def bury_orphans(self) -> None:
+        """Begin to: from now on each `poll` does. Raises OSError when the kernel gives no descriptor for it."""
+        self._deaths = self.child_fd()
+        # Whoever died before that sends no second signal.
+        self._more = True
+
+    def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
+        """As the port says: the death of an orphan ends no wait early."""
+        if self._deaths is None:
+            return super().poll(fds, timeout)
+        wanted = {*fds}
+        until = None if timeout is None else self.monotonic() + timeout
+        while True:
+            if self._more:
+                left: float | None = 0.0
+            else:
+                left = None if until is None else max(0.0, until - self.monotonic())
+            ready = super().poll(wanted | {self._deaths}, left)
+            theirs = [(fd, revents) for fd, revents in ready if fd != self._deaths]
+            if self._more or len(theirs) < len(ready):
+                self._bury(self._deaths)
+            if theirs or (until is not None and self.monotonic() >= until):
+                return theirs
+
+    def _bury(self, deaths: int) -> None:
+        with suppress(BlockingIOError):
+            # Before looking: who dies while we look rings again.
+            self.read(deaths, 4096)
+        owned = self.owned()
+        self._more = all(self.reap_orphan(owned) is not None for _ in range(AT_ONCE))
