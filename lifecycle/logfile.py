@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,26 +17,36 @@ TAIL_LINES = 40
 
 @attrs.frozen
 class Log:
-    """An open log. `lost` says why the words of the process go to /dev/null instead."""
+    """An open log. `lost` says why the words of the process go to /dev/null instead; what is not `readable`, such as
+    a terminal, has no end to read."""
 
     fd: int
     path: str | None
     lost: str | None = None
+    readable: bool = True
 
 
 def open_log(kernel: Kernel, path: str) -> Log:
     """Make the log anew at `path`, never through a link. When that fails, /dev/null and the reason."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_NOCTTY
     try:
-        return Log(kernel.open(path, flags), path)
+        fd = kernel.open(path, flags)
     except OSError as error:
-        name = _errno_name(error)
-        return Log(kernel.open("/dev/null", os.O_RDWR), None, f"{path}: {name}: {error.strerror}")
+        return _no_log(kernel, f"{path}: {_errno_name(error)}: {error.strerror}")
+    mode = kernel.fstat(fd).mode
+    if stat.S_ISFIFO(mode):
+        kernel.close(fd)
+        return _no_log(kernel, f"{path}: it is a FIFO, which would block the process when nobody reads it")
+    return Log(fd, path, readable=stat.S_ISREG(mode))
+
+
+def _no_log(kernel: Kernel, why: str) -> Log:
+    return Log(kernel.open("/dev/null", os.O_RDWR), None, why, readable=False)
 
 
 def tail(kernel: Kernel, log: Log) -> str:
     """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds."""
-    if log.path is None:
+    if not log.readable:
         return ""
     size = kernel.fstat(log.fd).size
     start = max(0, size - TAIL_BYTES)

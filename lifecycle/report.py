@@ -10,27 +10,32 @@ from typing import Any
 from scxlife import __version__
 
 from .outcomes import Outcome, as_json, describe_exit
+from .plain_text import plain
 
 
 def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: str | None = None) -> None:
     """A few lines that tell what came of it, and for a failure the last words of the process."""
-    write("")
-    write(f"outcome    {outcome.name}: {outcome.reason}")
+
+    def say(line: str) -> None:
+        write(plain(line))
+
+    say("")
+    say(f"outcome    {outcome.name}: {outcome.reason}")
     if outcome.exit is not None or outcome.timings:
-        write(f"exit       {describe_exit(outcome.exit)}")
+        say(f"exit       {describe_exit(outcome.exit)}")
     if outcome.kernel_reason is not None:
-        write(f"kernel     {outcome.kernel_reason}")
+        say(f"kernel     {outcome.kernel_reason}")
     if outcome.payload is not None:
         status = outcome.payload.get("error") or describe_exit(outcome.payload.get("exit"))
-        write(f"payload    {status}")
+        say(f"payload    {status}")
     if outcome.log_lost is not None:
-        write(f"log        lost: {outcome.log_lost}")
+        say(f"log        lost: {outcome.log_lost}")
     elif log_path is not None:
-        write(f"log        {log_path}")
+        say(f"log        {log_path}")
     if outcome.status not in (0, 127) and outcome.log_tail:
-        write("its last words:")
+        say("its last words:")
         for line in outcome.log_tail.splitlines()[-15:]:
-            write(f"  {line}")
+            say(f"  {line}")
 
 
 def print_json(outcome: Outcome, definition: str, **more: Any) -> None:

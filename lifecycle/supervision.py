@@ -359,10 +359,10 @@ class Supervision:
         seen = []
         if self.failure:
             seen.append(self.failure)
-        elif name == "fault":
-            seen.append(str(self.runtime.fault))
         elif name in ("startup-died", "exited") or outcome == "not-attached/died":
             seen.append(describe_exit(self.exit))
+        if self.runtime.fault is not None:
+            seen.append(str(self.runtime.fault))
         if self.baseline is not None and not self.baseline.present and self._wants_sched_ext and name == "startup-died":
             seen.append("sched_ext sysfs absent")
         if outcome == "not-attached/timeout" and (self.kernel_seconds or 0.0) >= 0.1:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from .plain_text import plain
+
 HEADER = f"{'TIME':>9}  {'STATE':<11} {'EVENT':<14} {'NEXT':<14} CAUSE"
 
 
@@ -31,7 +33,7 @@ class Timeline:
 
     def _line(self, record: dict[str, Any], state: str, event: str, then: str, cause: str) -> None:
         at = record["t"] - (self._start or 0.0)
-        self._write(f"{at:9.3f}  {state:<11} {event:<14} {then:<14} {cause}".rstrip())
+        self._write(plain(f"{at:9.3f}  {state:<11} {event:<14} {then:<14} {cause}".rstrip()))
 
     @staticmethod
     def _cause(record: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
+from scxlife.lifecycle.plain_text import plain
 
 SUMMARY = "feed a tape back through its definition"
 DESCRIPTION = """Reads TAPE, which `scxlife run --tape` or `scxlife vm run --tape` wrote, and holds each record against
@@ -150,5 +151,4 @@ def _refuse(text: str) -> int:
 
 def _say(text: str, out: Any = None) -> None:
     """Print a text that holds words off a tape: what a terminal would obey instead of show is escaped."""
-    shown = (c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-    print("".join(shown), file=out)
+    print(*map(plain, text.split("\n")), sep="\n", file=out)

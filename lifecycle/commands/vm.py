@@ -19,6 +19,7 @@ from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
 from scxlife.lifecycle.options import add_settings, chosen, duration, shipped
 from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
 from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome, as_json
+from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
@@ -200,13 +201,13 @@ def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], o
         write("")
         write("payload's output:")
         for line in attempt.payload_output.decode("utf-8", "replace").splitlines():
-            write(f"  {line}")
+            write(f"  {plain(line)}")
     if attempt.outcome is None:
         write("")
         write(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}")
         write("the console's last lines:")
         for line in attempt.console_tail[-20:]:
-            write(f"  {line}")
+            write(f"  {plain(line)}")
         if args.json:
             definition = shipped()
             facts = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import signal
 import struct
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ class Processes:
         self, path: str, argv: Sequence[str], env: Mapping[str, str], *, stdin: int, stdout: int, stderr: int
     ) -> int:
         copies: list[int] = []
+        hidden: list[int] = []
         try:
             # Copied above 2 first: given as (2, 0, 1), each would overwrite the source of the next.
             for fd in (stdin, stdout, stderr):
@@ -38,7 +40,14 @@ class Processes:
             actions: list[tuple[int, int] | tuple[int, int, int]] = [
                 (os.POSIX_SPAWN_DUP2, copy, target) for target, copy in enumerate(copies)
             ]
-            actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()]
+            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            for fd in _inheritable():
+                if fd < limit:
+                    actions.append((os.POSIX_SPAWN_CLOSE, fd))
+                else:
+                    # The C library refuses to close what is above a limit that was lowered since.
+                    os.set_inheritable(fd, False)
+                    hidden.append(fd)
             return os.posix_spawn(
                 path,
                 list(argv),
@@ -51,6 +60,8 @@ class Processes:
         finally:
             for fd in copies:
                 os.close(fd)
+            for fd in hidden:
+                os.set_inheritable(fd, True)
 
     def pidfd_open(self, pid: int) -> int:
         return os.pidfd_open(pid)
