@@ -60,6 +60,10 @@ class ExitStatus:
         return {"signal": self.signal}
 
 
+class CgroupError(OSError):
+    """A process could not be born in the cgroup that was given; it was not started at all."""
+
+
 @attrs.frozen
 class FileStat:
     """What stat(2) says, as far as anybody here asks. `mtime_ns` is wall-clock nanoseconds: compare, don't subtract."""
@@ -89,17 +93,26 @@ class Kernel(Protocol):
     # -- processes
 
     def spawn(
-        self, path: str, argv: Sequence[str], env: Mapping[str, str], *, stdin: int, stdout: int, stderr: int
+        self,
+        path: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        cgroup: int | None = None,
     ) -> int:
         """Run the program `path`; returns its pid once the exec has succeeded.
 
         It leads a process group of its own, every signal at its default (but 32 and 33, which the C library keeps to
         itself), none blocked, and no descriptor but 0 to 2, which are copies of the three given; these may themselves
-        be 0 to 2 in any order.
+        be 0 to 2 in any order. It is born in `cgroup`, a descriptor of a `cgroup.procs` open for writing, so that no
+        child of its can escape; CgroupError when it can't be.
 
         ENOENT: the file, or the interpreter that its first line names, does not exist. EACCES: not executable, or a
         directory. ENOEXEC: no format that the kernel knows (never handed to a shell). ETXTBSY: somebody has it open for
-        writing. Also E2BIG, EAGAIN, EMFILE, ENOMEM. posix_spawn(3), execve(2)
+        writing. Also E2BIG, EAGAIN, EMFILE, ENOMEM. posix_spawn(3), execve(2), cgroups(7)
         """
 
     def pidfd_open(self, pid: int) -> int:
@@ -182,8 +195,22 @@ class Kernel(Protocol):
     def unlink(self, path: str) -> None:
         """unlink(2)"""
 
+    def mkdir(self, path: str) -> None:
+        """Mode 0700. EEXIST, ENOENT, EROFS. mkdir(2)"""
+
+    def rmdir(self, path: str) -> None:
+        """EBUSY: a cgroup that still has processes. ENOTEMPTY, ENOENT. rmdir(2)"""
+
+    def punch_hole(self, fd: int, length: int) -> None:
+        """Give the disk its blocks of the first `length` bytes back; what is behind them stays where it is, and the
+        size as it was. EOPNOTSUPP: not on this file system. fallocate(2), FALLOC_FL_PUNCH_HOLE"""
+
     def access_execute(self, path: str) -> bool:
         """May we execute it? False too when it can't be found out. access(2)"""
+
+    def bpf_pinned(self, path: str) -> int:
+        """A descriptor of the BPF object that is pinned at `path`, in a bpf file system. EPERM, ENOENT, ENOSYS.
+        bpf(2), BPF_OBJ_GET"""
 
     # -- events
 

@@ -1,6 +1,6 @@
 """Files, sysfs, procfs."""
 
-# ruff: noqa: PTH108, PTH115, PTH116, PTH208
+# ruff: noqa: PTH102, PTH106, PTH108, PTH115, PTH116, PTH208
 # These are the system calls themselves, and pathlib is an import that PID 1 does without.
 
 from __future__ import annotations
@@ -43,6 +43,22 @@ class Files:
 
     def unlink(self, path: str) -> None:
         os.unlink(path)
+
+    def mkdir(self, path: str) -> None:
+        os.mkdir(path, 0o700)
+
+    def rmdir(self, path: str) -> None:
+        os.rmdir(path)
+
+    def punch_hole(self, fd: int, length: int) -> None:
+        from . import libc
+
+        libc.punch_hole(fd, length)
+
+    def bpf_pinned(self, path: str) -> int:
+        from . import libc
+
+        return libc.bpf_obj_get(path)
 
     def access_execute(self, path: str) -> bool:
         return os.access(path, os.X_OK, effective_ids=True)

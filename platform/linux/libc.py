@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -12,6 +13,11 @@ _IN_CLOEXEC = os.O_CLOEXEC
 _PR_SET_CHILD_SUBREAPER = 36
 _MCL_CURRENT = 1
 _MCL_FUTURE = 2
+# fallocate(2): KEEP_SIZE and PUNCH_HOLE
+_PUNCH_HOLE = 1 | 2
+# bpf(2)
+_BPF_NUMBERS = {"x86_64": 321, "aarch64": 280}
+_BPF_OBJ_GET = 7
 # Bytes of the C library's sigset_t, which is longer than the kernel's.
 _SIGSET = 128
 
@@ -39,6 +45,27 @@ def set_child_subreaper() -> None:
 
 def lock_memory() -> None:
     _checked(_libc.mlockall(_MCL_CURRENT | _MCL_FUTURE))
+
+
+def punch_hole(fd: int, length: int) -> None:
+    _checked(_libc.fallocate(fd, _PUNCH_HOLE, ctypes.c_int64(0), ctypes.c_int64(length)))
+
+
+class _ObjGet(ctypes.Structure):
+    """The part of union bpf_attr that BPF_OBJ_GET reads, include/uapi/linux/bpf.h."""
+
+    _fields_ = (("pathname", ctypes.c_uint64), ("bpf_fd", ctypes.c_uint32), ("file_flags", ctypes.c_uint32))
+
+
+def bpf_obj_get(path: str) -> int:
+    number = _BPF_NUMBERS.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    asked = _ObjGet(pathname=ctypes.addressof(name))
+    # The descriptor is close-on-exec without being asked.
+    call = (ctypes.c_long(number), ctypes.c_int(_BPF_OBJ_GET), ctypes.byref(asked), ctypes.c_uint(ctypes.sizeof(asked)))
+    return _checked(_libc.syscall(*call), path)
 
 
 def signalfd(signal: int) -> int:

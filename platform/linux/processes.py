@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import resource
@@ -14,6 +13,8 @@ import struct
 from typing import TYPE_CHECKING
 
 from scxlife.platform.kernel import ExitStatus
+
+from .descriptors import copies, inheritable
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
@@ -24,44 +25,25 @@ _PIDFD_INFO_EXIT = 1 << 3
 # _IOWR(0xFF, 11, struct pidfd_info)
 _PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
 
-_FIRST_AFTER_STANDARD = 3
-
 
 class Processes:
     def spawn(
-        self, path: str, argv: Sequence[str], env: Mapping[str, str], *, stdin: int, stdout: int, stderr: int
+        self,
+        path: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        cgroup: int | None = None,
     ) -> int:
-        copies: list[int] = []
-        hidden: list[int] = []
-        try:
-            # Copied above 2 first: given as (2, 0, 1), each would overwrite the source of the next.
-            for fd in (stdin, stdout, stderr):
-                copies.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_AFTER_STANDARD))
-            actions: list[tuple[int, int] | tuple[int, int, int]] = [
-                (os.POSIX_SPAWN_DUP2, copy, target) for target, copy in enumerate(copies)
-            ]
-            limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            for fd in _inheritable():
-                if fd < limit:
-                    actions.append((os.POSIX_SPAWN_CLOSE, fd))
-                else:
-                    # The C library refuses to close what is above a limit that was lowered since.
-                    os.set_inheritable(fd, False)
-                    hidden.append(fd)
-            return os.posix_spawn(
-                path,
-                list(argv),
-                dict(env),
-                file_actions=actions,
-                setpgroup=0,
-                setsigmask=(),
-                setsigdef=signal.valid_signals(),
-            )
-        finally:
-            for fd in copies:
-                os.close(fd)
-            for fd in hidden:
-                os.set_inheritable(fd, True)
+        with copies((stdin, stdout, stderr)) as standard:
+            if cgroup is None:
+                return _posix_spawn(path, argv, env, standard)
+            from .fork import fork_exec
+
+            return fork_exec(path, argv, env, standard, cgroup)
 
     def pidfd_open(self, pid: int) -> int:
         return os.pidfd_open(pid)
@@ -113,21 +95,32 @@ class Processes:
         libc.set_child_subreaper()
 
 
-def _inheritable() -> Iterator[int]:
-    """Descriptors that an exec would hand on. Python opens none such: they came from whoever started us."""
+def _posix_spawn(path: str, argv: Sequence[str], env: Mapping[str, str], standard: Sequence[int]) -> int:
+    hidden: list[int] = []
     try:
-        names = os.listdir("/proc/self/fd")
-    except FileNotFoundError:
-        # No /proc. It must not look as if the program were missing.
-        return
-    for fd in map(int, names):
-        try:
-            if fd >= _FIRST_AFTER_STANDARD and os.get_inheritable(fd):
-                yield fd
-        except OSError as error:
-            # The descriptor with which the directory was listed.
-            if error.errno != errno.EBADF:
-                raise
+        actions: list[tuple[int, int] | tuple[int, int, int]] = [
+            (os.POSIX_SPAWN_DUP2, copy, target) for target, copy in enumerate(standard)
+        ]
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for fd in inheritable():
+            if fd < limit:
+                actions.append((os.POSIX_SPAWN_CLOSE, fd))
+            else:
+                # The C library refuses to close what is above a limit that was lowered since.
+                os.set_inheritable(fd, False)
+                hidden.append(fd)
+        return os.posix_spawn(
+            path,
+            list(argv),
+            dict(env),
+            file_actions=actions,
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=signal.valid_signals(),
+        )
+    finally:
+        for fd in hidden:
+            os.set_inheritable(fd, True)
 
 
 def _children() -> Iterator[int]:

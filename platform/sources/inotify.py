@@ -6,6 +6,7 @@ import struct
 
 import attrs
 
+IN_MODIFY = 0x2
 IN_ATTRIB = 0x4
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_FROM = 0x40

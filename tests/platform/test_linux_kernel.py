@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from scxlife.platform import cgroup
 from scxlife.platform.kernel import RB_AUTOBOOT, ExitStatus
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.linux.kernel import _milliseconds
@@ -49,9 +50,29 @@ def null() -> Iterator[int]:
     kernel.close(fd)
 
 
+class Birth:
+    """Where `start` puts its children."""
+
+    cgroup: int | None = None
+
+
+@pytest.fixture(params=["as we are", "in a cgroup"])
+def birth(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Two ways to spawn, and what is promised of one is promised of the other."""
+    if request.param == "as we are":
+        yield
+        return
+    made = cgroup.make(kernel, f"scxlife-test-{os.getpid()}")
+    Birth.cgroup = made.procs
+    yield
+    Birth.cgroup = None
+    cgroup.remove(kernel, made)
+    assert not Path(made.path).exists()
+
+
 def start(null: int, *argv: str, env: dict[str, str] | None = None, stdout: int | None = None) -> int:
     output = null if stdout is None else stdout
-    return kernel.spawn(argv[0], argv, env or {}, stdin=null, stdout=output, stderr=null)
+    return kernel.spawn(argv[0], argv, env or {}, stdin=null, stdout=output, stderr=null, cgroup=Birth.cgroup)
 
 
 def end(pid: int) -> ExitStatus:
@@ -193,6 +214,7 @@ def test_C8_an_owned_zombie_hides_no_stranger(null: int) -> None:
 # -- what spawning promises
 
 
+@pytest.mark.usefixtures("birth")
 def test_G1_each_failure_to_spawn_keeps_its_errno(null: int, tmp_path: Path) -> None:
     no_shebang = tmp_path / "no_shebang"
     no_shebang.write_text("exit 0\n")
@@ -225,6 +247,7 @@ def test_G1_each_failure_to_spawn_keeps_its_errno(null: int, tmp_path: Path) -> 
     assert kernel.access_execute(str(busy))
 
 
+@pytest.mark.usefixtures("birth")
 def test_E1_E2_a_child_starts_with_default_dispositions_and_nothing_blocked(null: int) -> None:
     ignored = (signal.SIGCHLD, signal.SIGPIPE, signal.SIGHUP, signal.SIGRTMIN)
     former = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
@@ -247,6 +270,7 @@ def test_E1_E2_a_child_starts_with_default_dispositions_and_nothing_blocked(null
     assert [int(status[name], 16) & own for name in ("SigBlk", "SigIgn", "SigCgt")] == [0, 0, 0]
 
 
+@pytest.mark.usefixtures("birth")
 def test_a_child_leads_a_group_of_its_own_and_grandchildren_die_with_it(null: int) -> None:
     read_end, write_end = os.pipe()
     pid = start(null, SH, "-c", "sleep 600 & echo started; wait", stdout=write_end)
@@ -260,6 +284,7 @@ def test_a_child_leads_a_group_of_its_own_and_grandchildren_die_with_it(null: in
     assert end(pid).signal == signal.SIGKILL
 
 
+@pytest.mark.usefixtures("birth")
 def test_E4_a_child_inherits_no_descriptor_but_the_three(null: int) -> None:
     leaked = os.dup2(null, 200, inheritable=True)
     try:

@@ -1,0 +1,138 @@
+"""A cgroup of its own for a process that we start: whatever it forks is in it, and one write ends all of it.
+
+Documentation/admin-guide/cgroup-v2.rst. Nothing needs a controller: an empty cgroup below our own is enough. It stays
+with the processes in it when we die, and says nothing of zombies: *empty* is not *reaped*.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import attrs
+
+from .sched_ext import PROC
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+# How many names are tried: one that is there already belonged to somebody of our pid who has died.
+_NAMES = 16
+
+
+@attrs.frozen
+class Cgroup:
+    """`procs` is a descriptor of its `cgroup.procs`, open for writing."""
+
+    path: str
+    procs: int
+
+    @property
+    def events(self) -> str:
+        """The file whose `populated` says whether a process is in it; inotify tells of each change."""
+        return f"{self.path}/cgroup.events"
+
+
+def make(kernel: Kernel, name: str, *, proc: str = PROC) -> Cgroup:
+    """A new cgroup `name` below our own. Raises OSError: ENOENT where there is no cgroup v2 or it can't kill (before
+    Linux 5.14), EACCES, EPERM, EROFS where it may not be made."""
+    parent = _own(kernel, proc)
+    for attempt in range(_NAMES):
+        path = f"{parent}/{name}" + (f".{attempt}" if attempt else "")
+        try:
+            kernel.mkdir(path)
+        except FileExistsError:
+            continue
+        try:
+            kernel.stat(f"{path}/cgroup.kill")
+            return Cgroup(path, kernel.open(f"{path}/cgroup.procs", os.O_WRONLY))
+        except OSError:
+            kernel.rmdir(path)
+            raise
+    raise FileExistsError(errno.EEXIST, "all names are taken", f"{parent}/{name}")
+
+
+def kill(kernel: Kernel, cgroup: Cgroup) -> None:
+    """SIGKILL to every process in it and below, those being forked meanwhile too."""
+    fd = kernel.open(f"{cgroup.path}/cgroup.kill", os.O_WRONLY)
+    try:
+        kernel.write(fd, b"1")
+    finally:
+        kernel.close(fd)
+
+
+def populated(kernel: Kernel, cgroup: Cgroup) -> bool:
+    """Whether a living process is in it or below. One that was removed has none."""
+    try:
+        fd = kernel.open(cgroup.events, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return b"populated 1" in kernel.read(fd, 4096)
+    except OSError as error:
+        if error.errno == errno.ENODEV:
+            return False
+        raise
+    finally:
+        kernel.close(fd)
+
+
+def remove(kernel: Kernel, cgroup: Cgroup) -> None:
+    """Remove it, with what was made below it, and give its descriptor back. It stays where a process is still in it."""
+    kernel.close(cgroup.procs)
+    _remove(kernel, cgroup.path)
+
+
+def _remove(kernel: Kernel, path: str) -> None:
+    try:
+        names = kernel.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        _remove(kernel, f"{path}/{name}")
+    try:
+        kernel.rmdir(path)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.ENOENT):
+            raise
+
+
+def _own(kernel: Kernel, proc: str) -> str:
+    """The directory of our own cgroup."""
+    mount, root = _mount(kernel, proc)
+    for line in _lines(kernel, f"{proc}/self/cgroup"):
+        if line.startswith("0::"):
+            path = line.removeprefix("0::")
+            if root != "/" and not f"{path}/".startswith(f"{root}/"):
+                raise FileNotFoundError(errno.ENOENT, "our own cgroup is not below what is mounted", mount)
+            return mount + path.removeprefix(root if root != "/" else "").rstrip("/")
+    raise FileNotFoundError(errno.ENOENT, "no cgroup v2", f"{proc}/self/cgroup")
+
+
+def _mount(kernel: Kernel, proc: str) -> tuple[str, str]:
+    """Where cgroup v2 is mounted, and which cgroup it shows there. proc_pid_mountinfo(5)"""
+    for line in _lines(kernel, f"{proc}/self/mountinfo"):
+        about, _, kind = line.partition(" - ")
+        if kind.startswith("cgroup2 "):
+            root, mount = about.split(" ")[3:5]
+            return _unescaped(mount), _unescaped(root)
+    raise FileNotFoundError(errno.ENOENT, "cgroup v2 is not mounted", f"{proc}/self/mountinfo")
+
+
+def _unescaped(field: str) -> str:
+    """Space, tab, newline and backslash are written as three octal digits."""
+    for character in " \t\n\\":
+        field = field.replace(f"\\{ord(character):03o}", character)
+    return field
+
+
+def _lines(kernel: Kernel, path: str) -> list[str]:
+    fd = kernel.open(path, os.O_RDONLY)
+    try:
+        whole = bytearray()
+        while part := kernel.read(fd, 65536):
+            whole += part
+        return whole.decode("utf-8", "replace").splitlines()
+    finally:
+        kernel.close(fd)

@@ -1,0 +1,76 @@
+"""A child that enters a cgroup before it becomes another program.
+
+posix_spawn(3) can do that only since glibc 2.39, and Python's can't at all. Whoever is moved in from outside may have
+had children of its own by then; a child that moves itself has none.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
+
+from scxlife.platform.kernel import CgroupError
+
+from .descriptors import inheritable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# What the child says when it could not become the program: whether it was the cgroup's fault, and errno.
+_REPORT = struct.Struct("?i")
+_FAILED = 127
+
+
+def fork_exec(path: str, argv: Sequence[str], env: Mapping[str, str], standard: Sequence[int], cgroup: int) -> int:
+    """The pid of a child that runs `path` with `standard` as its descriptors 0 to 2, in the cgroup whose
+    `cgroup.procs` the descriptor is open on. Raises CgroupError, OSError; ValueError for a NUL in an argument."""
+    words, environment = [os.fsencode(word) for word in argv], {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
+    if any(b"\0" in word for word in (os.fsencode(path), *words, *environment, *environment.values())):
+        raise ValueError("embedded null byte")
+    report, said = os.pipe2(os.O_CLOEXEC)
+    try:
+        # Between the fork and the exec no handler of ours may run in the child.
+        mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                _become(path, words, environment, standard, cgroup, said)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.close(said)
+        told = os.read(report, _REPORT.size)
+    finally:
+        os.close(report)
+    if not told:
+        return pid
+    # Where SIGCHLD is ignored the kernel has reaped it.
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+    of_cgroup, number = _REPORT.unpack(told)
+    kind = CgroupError if of_cgroup else OSError
+    raise kind(number, os.strerror(number), path)
+
+
+def _become(
+    path: str, argv: list[bytes], env: dict[bytes, bytes], standard: Sequence[int], cgroup: int, said: int
+) -> NoReturn:
+    entered = False
+    try:
+        os.setpgid(0, 0)
+        os.write(cgroup, b"0")
+        entered = True
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        for fd in inheritable():
+            os.set_inheritable(fd, False)
+        for target, copy in enumerate(standard):
+            os.dup2(copy, target)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.execve(path, argv, env)
+    except OSError as error:
+        os.write(said, _REPORT.pack(not entered, error.errno or 0))
+    finally:
+        os._exit(_FAILED)
