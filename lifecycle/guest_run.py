@@ -39,11 +39,14 @@ class Attempt:
     console_tail: Sequence[str]
     log: bytes
     payload_output: bytes
+    #: What probes have produced, by their names.
+    probes: dict[str, bytes] = attrs.Factory(dict)
 
 
 def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
     """Boot `spec`, pass each tape line on as it comes, and judge the end."""
     told: dict[int, dict[str, Any]] = {}
+    probes: dict[str, bytearray] = {}
     bulk: dict[int, bytearray] = {frames.LOG: bytearray(), frames.PAYLOAD_OUTPUT: bytearray()}
 
     def on_frame(frame: frames.Frame) -> None:
@@ -51,6 +54,9 @@ def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
             on_tape(frame.payload.decode("utf-8", "replace"))
         elif frame.type in bulk:
             bulk[frame.type] += frame.payload
+        elif frame.type == frames.PROBE:
+            name, _, chunk = frame.payload.partition(b"\0")
+            probes.setdefault(name.decode("utf-8", "replace"), bytearray()).extend(chunk)
         elif frame.type in (frames.OUTCOME, frames.INTERNAL_ERROR):
             told[frame.type] = json.loads(frame.payload)
 
@@ -64,7 +70,8 @@ def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
     elif not failure:
         outcome, kernel = from_json(told[frames.OUTCOME]), told[frames.OUTCOME]["kernel"]
     log, output = bytes(bulk[frames.LOG]), bytes(bulk[frames.PAYLOAD_OUTPUT])
-    return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output)
+    produced = {name: bytes(whole) for name, whole in probes.items()}
+    return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output, produced)
 
 
 def judge(result: GuestResult) -> tuple[str, str]:

@@ -8,39 +8,42 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from scxlife import __version__
 from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
-from scxlife.platform.sched_ext import snapshot
+from scxlife.platform.trace_dump import TraceDump
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.port import GuestPort
 
-from .boot_slot import BootSlot
+from .boot_ending import BootEnding
 from .init_kernel import InitKernel
-from .outcomes import Outcome, as_json, describe_exit
+from .outcomes import describe_exit
 from .plan import Plan, scheduler_environment
 from .realtime import take_precedence
 from .standard_descriptors import open_standard_descriptors
+from .supervision import Supervision
+
+if TYPE_CHECKING:
+    from scxlife.platform.probe import Probe
 
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
 PAYLOAD_LOG = "/tmp/payload.log"
-CONFIG, DEFINITION = "/scxlife/config.json", "/scxlife/definition.json"
+CONFIG, DEFINITION, BOOT = "/scxlife/config.json", "/scxlife/definition.json", "/scxlife/boot.json"
 MOUNTS = (("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"))
+WANTED_MOUNTS = (("cgroup2", "/sys/fs/cgroup"), ("tracefs", "/sys/kernel/tracing"), ("bpf", "/sys/fs/bpf"))
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
     "LANG": "C.UTF-8",
     "TERM": "linux",
 }
-LOG_LIMIT = 4 * 1024 * 1024  # bytes of each log that are sent, its end
-CHUNK = 256 * 1024
-CONSOLE_LIMIT = 64 * 1024  # bytes of the scheduler's log that are shown on the console, its end
-DRAIN_TIMEOUT = 30.0  # seconds for the console, and as many for the host to say that it heard the last frame
+ACK_TIMEOUT = 30.0  # seconds for the host to say that it heard the last frame
 
 FRAMES = {
     "attached": "SchedulerAttached",
@@ -61,7 +64,7 @@ def main() -> None:
         for fstype, target in MOUNTS:
             kernel.mount(fstype, target, fstype, 0, "")
         kernel.bury_orphans()
-        degraded = take_precedence(kernel)
+        degraded = [*_mount_wanted(kernel), *take_precedence(kernel)]
         port = GuestPort.open()
         _live(kernel, port, degraded)
     except BaseException as error:  # PID 1 must not end, whatever comes
@@ -71,63 +74,71 @@ def main() -> None:
 
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
-    with open(CONFIG, "rb") as file:
-        config = json.loads(file.read())
-    with open(DEFINITION, "rb") as file:
-        definition = thaw(file.read())
+    config = json.loads(_content(CONFIG))
+    definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
     hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
     _send(port, frames.HELLO, hello)
     if config["setup"]:
         _set_up(kernel, config["setup"])
-    output = kernel.open(PAYLOAD_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+    output = kernel.open(PAYLOAD_LOG, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     plan = Plan(
         command=SCHEDULER,
+        arguments_file=SCHEDULER_ARGS,
         environment=scheduler_environment(ENVIRONMENT),
         log_path=SCHEDULER_LOG,
         payload=tuple(_in_path(config["payload"])),
         payload_environment=ENVIRONMENT,
         payload_output=output,
+        payload_log=PAYLOAD_LOG,
     )
-    tape = Tape(definition, kernel.monotonic, lambda line: _tape(port, line))
-    slot = BootSlot(
+    probe = _open_probe(kernel, degraded)
+    on_probe = partial(_probe, port)
+    run = Supervision(
         kernel,
         definition,
         plan,
-        SCHEDULER_ARGS,
-        observer=tape,
+        observer=Tape(definition, kernel.monotonic, lambda line: _tape(port, line)),
         announce=lambda name, facts: _lifecycle(port, FRAMES[name], facts),
+        probe=probe,
+        on_probe=on_probe,
+        degraded=degraded,
     )
-    kernel.owned = slot.pids
-    outcome = slot.run()
-    if outcome.name in ("spawn-failed", "startup-died", "not-attached"):
-        _show(kernel, slot.failure if outcome.name == "spawn-failed" else None)
-    _tell(kernel, port, outcome, f"{definition.name} {definition.version}")
+    kernel.owned = run.pids
+    outcome = run.run()
+    end = BootEnding(
+        kernel,
+        port,
+        ending,
+        plan,
+        outcome,
+        failure=run.facts.failure,
+        name=f"{definition.name} {definition.version}",
+        probe=probe,
+        on_probe=on_probe,
+    )
+    kernel.owned = end.pids
+    end.run()
 
 
-def _show(kernel: InitKernel, spawn_failure: str | None) -> None:
-    """The scheduler's log on the console, or why there is none: for a host that has nothing else."""
-    from .console import say
-    from .output_markers import TAG_BYTES, enclosed
-
-    log = bytearray()
-    if spawn_failure is not None:
-        log += f"failed to spawn: {spawn_failure}\n".encode("utf-8", "replace")
-    else:
-        _dump(kernel, SCHEDULER_LOG, log.extend, CONSOLE_LIMIT)
-    say(kernel, enclosed(bytes(log), os.urandom(TAG_BYTES).hex()), kernel.monotonic() + DRAIN_TIMEOUT)
+def _mount_wanted(kernel: InitKernel) -> list[str]:
+    """Mount what a small kernel may lack. What it lacks, in words."""
+    lacking = []
+    for fstype, target in WANTED_MOUNTS:
+        try:
+            kernel.mount(fstype, target, fstype, 0, "")
+        except OSError as error:
+            lacking.append(f"no {fstype}: {error.strerror}")
+    return lacking
 
 
-def _tell(kernel: InitKernel, port: GuestPort, outcome: Outcome, definition: str) -> None:
-    for path, kind in ((SCHEDULER_LOG, frames.LOG), (PAYLOAD_LOG, frames.PAYLOAD_OUTPUT)):
-        _dump(kernel, path, lambda chunk, kind=kind: port.send(kind, chunk))  # type: ignore[misc]
-    if outcome.name in ("spawn-failed", "startup-died"):
-        _lifecycle(port, "SchedulerDied", {"outcome": outcome.name, "reason": outcome.reason})
-    elif outcome.name in ("not-attached", "not-configured"):
-        _lifecycle(port, "SchedulerNotAttached", {"outcome": outcome.name, "reason": outcome.reason})
-    after = snapshot(kernel)
-    facts = {"state": after.state, "ops": after.ops, "enable_seq": after.enable_seq, "release": os.uname().release}
-    _send(port, frames.OUTCOME, {**as_json(outcome, definition, __version__), "kernel": facts})
-    _send(port, frames.EXIT, {"status": outcome.status})
+def _open_probe(kernel: InitKernel, degraded: list[str]) -> Probe | None:
+    probe = TraceDump(kernel)
+    try:
+        probe.open()
+    except OSError as error:
+        degraded.append(f"no {probe.name}: {error.strerror}")
+        return None
+    return probe
 
 
 def _set_up(kernel: InitKernel, command: str) -> None:
@@ -158,20 +169,9 @@ def _in_path(payload: list[str]) -> list[str]:
     return payload
 
 
-def _dump(kernel: InitKernel, path: str, send: Callable[[bytes], object], limit: int = LOG_LIMIT) -> None:
-    """The last `limit` bytes of a file, in pieces; nothing where there is no such file."""
-    try:
-        fd = kernel.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return
-    try:
-        size = kernel.fstat(fd).size
-        offset = max(0, size - limit)
-        while chunk := kernel.pread(fd, CHUNK, offset):
-            send(chunk)
-            offset += len(chunk)
-    finally:
-        kernel.close(fd)
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _send(port: GuestPort, kind: int, facts: Mapping[str, Any]) -> None:
@@ -180,6 +180,10 @@ def _send(port: GuestPort, kind: int, facts: Mapping[str, Any]) -> None:
 
 def _tape(port: GuestPort, line: str) -> None:
     port.send(frames.TAPE, line.encode("utf-8", "replace"))
+
+
+def _probe(port: GuestPort, name: str, chunk: bytes) -> None:
+    port.send(frames.PROBE, name.encode() + b"\0" + chunk)
 
 
 def _lifecycle(port: GuestPort, name: str, facts: Mapping[str, Any]) -> None:
@@ -210,7 +214,7 @@ def _end(kernel: InitKernel, port: GuestPort | None) -> None:
     """Reboot, once the host has heard the last word or the wait for it is over. Never without the reboot."""
     try:
         if port is not None:
-            port.finish(DRAIN_TIMEOUT)
+            port.finish(ACK_TIMEOUT)
         os.sync()
     except BaseException as error:  # whatever it is, what is left to do is the reboot
         _complain(f"scxlife: the last words may be lost: {type(error).__name__}\n".encode())

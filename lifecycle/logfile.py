@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 40
+PAGE = 4096
 
 
 @attrs.frozen
@@ -44,12 +45,21 @@ def _no_log(kernel: Kernel, why: str) -> Log:
     return Log(kernel.open("/dev/null", os.O_RDWR), None, why, readable=False)
 
 
-def tail(kernel: Kernel, log: Log) -> str:
-    """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds."""
+def trim(kernel: Kernel, fd: int, length: int) -> int:
+    """Give up the first `length` bytes, rounded down to whole pages, and tell how many those are. Their place stays
+    empty, so whoever appends is not disturbed. Raises OSError."""
+    whole = length - length % PAGE
+    if whole > 0:
+        kernel.punch_hole(fd, whole)
+    return max(whole, 0)
+
+
+def tail(kernel: Kernel, log: Log, dropped: int = 0) -> str:
+    """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds, and none of the first `dropped`."""
     if not log.readable:
         return ""
     size = kernel.fstat(log.fd).size
-    start = max(0, size - TAIL_BYTES)
+    start = max(dropped, size - TAIL_BYTES)
     text = kernel.pread(log.fd, TAIL_BYTES, start).decode("utf-8", "replace")
     lines = text.splitlines()
     if start:

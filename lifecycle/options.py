@@ -11,6 +11,7 @@ from scxlife.fsm.durations import parse_duration
 from scxlife.fsm.loader import load
 
 DEFINITION = Path(__file__).with_name("scheduler.yaml")
+BOOT = Path(__file__).with_name("boot.yaml")
 
 
 def duration(text: str) -> float:
@@ -43,6 +44,11 @@ def chosen(parsed: argparse.Namespace, definition: Definition) -> Definition:
     """The definition with the settings that the command line gave."""
     given: dict[str, Any] = {name: value for name in SETTINGS if (value := getattr(parsed, name)) is not None}
     return definition.with_settings(**given)
+
+
+def boot_ending() -> Definition:
+    """What a guest's PID 1 does when the scheduler's run is over."""
+    return load(BOOT)
 
 
 def shipped() -> Definition:

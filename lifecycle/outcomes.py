@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -17,7 +17,9 @@ INTERNAL = 70  # EX_SOFTWARE of sysexits(3)
 @attrs.frozen(kw_only=True)
 class Outcome:
     """What every outcome carries. `exit` is the process's own status, None when it is unknown or there was none;
-    `timings` are seconds from the spawn to the entry of each phase, and `end`."""
+    `timings` are seconds from the spawn to the entry of each phase, and `end`; `partial` says that the scheduler has
+    only the tasks that ask for it, `log_dropped` how many bytes at the beginning of the log were given up, and
+    `degraded` what could not be seen or done as it should."""
 
     reason: str = ""
     phase: str = ""
@@ -26,12 +28,15 @@ class Outcome:
     owner: Mapping[str, Any] | None = None
     instance: int | None = None
     enable_seq: int | None = None
+    partial: bool | None = None
     generation: int = 0
     log_path: str | None = None
     log_lost: str | None = None
+    log_dropped: int = 0
     log_tail: str = ""
     timings: Mapping[str, float] = attrs.Factory(dict)
     payload: Mapping[str, Any] | None = None
+    degraded: Sequence[str] = ()
 
     name = "outcome"
     exit_code = INTERNAL

@@ -17,14 +17,17 @@ def scheduler_environment(environment: Mapping[str, str]) -> dict[str, str]:
 class Plan:
     """A command with its arguments, its log, the file that says it is ready (for that profile), a payload.
 
-    `command` is a path; `payload_output` the descriptor that the payload writes to.
+    `command` is a path; the arguments are those in `arguments_file`, where there is one; `payload_output` is the
+    descriptor that the payload writes to, `payload_log` the file behind it, where there is one.
     """
 
     command: str
     arguments: tuple[str, ...] = ()
+    arguments_file: str | None = None
     environment: Mapping[str, str] = attrs.Factory(dict)
     log_path: str = "/tmp/sched.log"
     ready_file: str | None = None
     payload: tuple[str, ...] = ()
     payload_environment: Mapping[str, str] = attrs.Factory(dict)
     payload_output: int = 1
+    payload_log: str | None = None

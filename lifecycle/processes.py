@@ -25,12 +25,23 @@ class Process:
         self.status: ExitStatus | None = None
         self.reaped = False
 
-    def spawn(self, path: str, arguments: Sequence[str], environment: Mapping[str, str], output: int) -> Child:
-        """Start it with its stdout and stderr at the descriptor `output`. Raises OSError; then nothing is published."""
+    def spawn(
+        self,
+        path: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        output: int,
+        *,
+        cgroup: int | None = None,
+    ) -> Child:
+        """Start it with its stdout and stderr at the descriptor `output`, in the cgroup of that `cgroup.procs`. Raises
+        OSError; then nothing is published."""
         kernel = self._kernel
         null = kernel.open("/dev/null", os.O_RDONLY)
         try:
-            pid = kernel.spawn(path, (path, *arguments), environment, stdin=null, stdout=output, stderr=output)
+            pid = kernel.spawn(
+                path, (path, *arguments), environment, stdin=null, stdout=output, stderr=output, cgroup=cgroup
+            )
         finally:
             kernel.close(null)
         pidfd: int | None

@@ -25,6 +25,8 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
         say(f"exit       {describe_exit(outcome.exit)}")
     if outcome.kernel_reason is not None:
         say(f"kernel     {outcome.kernel_reason}")
+    if outcome.partial and outcome.status == 0:
+        say("partial    it has only the tasks that ask for it (SCHED_EXT)")
     if outcome.payload is not None:
         status = outcome.payload.get("error") or describe_exit(outcome.payload.get("exit"))
         say(f"payload    {status}")
@@ -32,6 +34,11 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
         say(f"log        lost: {outcome.log_lost}")
     elif log_path is not None:
         say(f"log        {log_path}")
+    if outcome.log_dropped:
+        say(f"           its first {outcome.log_dropped} bytes were given up")
+    if outcome.status not in (0, 127):
+        for what in outcome.degraded:
+            say(f"degraded   {what}")
     if outcome.status not in (0, 127) and outcome.log_tail:
         say("its last words:")
         for line in outcome.log_tail.splitlines()[-15:]:

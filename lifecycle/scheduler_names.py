@@ -32,12 +32,16 @@ class State(StrEnum):
     """Ready, and watched."""
     DETACHED = "detached"
     """The kernel no longer runs it while its process lives; it may attach again."""
+    FINISHING = "finishing"
+    """The payload is over while the kernel does not run it; it may still attach again, and is stopped then."""
     STOPPING = "stopping"
     """Asked to end."""
     KILLING = "killing"
     """SIGKILL was sent."""
     REAPING = "reaping"
     """Dead; buried when the kernel has let go of it too."""
+    SWEEPING = "sweeping"
+    """Buried; the last of its cgroup are dying."""
     DISMISSING = "dismissing"
     """The payload has no scheduler to run on any more."""
     DONE = "done"
@@ -81,6 +85,14 @@ class EventName(StrEnum):
     """A progress mark; the kernel is enabling a scheduler."""
     CLEAR = "clear"
     """The kernel does not run an instance of ours."""
+    DESERTED = "deserted"
+    """No process is left in its cgroup."""
+    DUMPED = "dumped"
+    """The kernel wrote down what it knew at an ejection; it is on its way."""
+    DRAINED = "drained"
+    """Nothing more will come from the probe."""
+    LOG_FULL = "log_full"
+    """A log has grown by more than is kept of it."""
     PAYLOAD_ENDED = "payload_ended"
     """The payload is over, or there is none."""
     INTERRUPT = "interrupt"
@@ -94,6 +106,7 @@ class EventName(StrEnum):
     STOP_LATE = "stop_late"
     KILL_LATE = "kill_late"
     RELEASE_LATE = "release_late"
+    SWEEP_LATE = "sweep_late"
     PAYLOAD_LATE = "payload_late"
 
 
@@ -128,6 +141,8 @@ class Outcome(StrEnum):
     """Still there after SIGKILL."""
     LEFT_RUNNING_HELD = "left-running/held"
     """The process is gone and the kernel still runs its instance."""
+    LEFT_RUNNING_TREE = "left-running/tree"
+    """The process is gone and others of its cgroup do not end."""
     LEFT_RUNNING_FAULT = "left-running/fault"
     """An action failed while it was being ended."""
 
@@ -149,8 +164,13 @@ class Actions(Protocol):
     def open_log(self, event: Event, /) -> None:
         """Make the log; when that is impossible the process writes to /dev/null and the outcome says why."""
 
+    def make_cgroup(self, event: Event, /) -> None:
+        """Make a cgroup for the process; where that is impossible its process group has to do, and the outcome says
+        so.
+        """
+
     def spawn(self, event: Event, /) -> None:
-        """Start the process and publish it."""
+        """Start the process in its cgroup and publish it."""
 
     def announce_attached(self, event: Event, /) -> None:
         """Tell whoever listens that it is ready, and which instance."""
@@ -170,6 +190,15 @@ class Actions(Protocol):
     def note_owner(self, event: Event, /) -> None:
         """Keep who owns the kernel's scheduler."""
 
+    def note_holder(self, event: Event, /) -> None:
+        """Keep who holds the link of the kernel's scheduler, a process or a pin."""
+
+    def note_survivors(self, event: Event, /) -> None:
+        """Keep who is left in the cgroup."""
+
+    def trim_log(self, event: Event, /) -> None:
+        """Give up the oldest part of the log."""
+
     def start_payload(self, event: Event, /) -> None:
         """Start the payload, if there is one."""
 
@@ -177,10 +206,13 @@ class Actions(Protocol):
         """The stop signal to the process, through its pidfd, and SIGCONT so that a stopped one hears it."""
 
     def kill_tree(self, event: Event, /) -> None:
-        """SIGKILL to the process through its pidfd, and to its group."""
+        """SIGKILL to the process through its pidfd, to its group and its cgroup."""
 
-    def sweep_group(self, event: Event, /) -> None:
-        """Note how it died; SIGKILL to what is left of its process group, while its zombie still holds the number."""
+    def note_exit(self, event: Event, /) -> None:
+        """Keep how it died."""
+
+    def kill_rest(self, event: Event, /) -> None:
+        """SIGKILL to what is left of its cgroup, and of its process group while its zombie still holds the number."""
 
     def reap(self, event: Event, /) -> None:
         """Take the exit status; the zombie is gone."""
@@ -190,6 +222,12 @@ class Actions(Protocol):
 
     def look_again(self, event: Event, /) -> None:
         """Have the readiness source tell the present fact."""
+
+    def look_for_rest(self, event: Event, /) -> None:
+        """Posts deserted when there is no cgroup to look into."""
+
+    def remove_cgroup(self, event: Event, /) -> None:
+        """Remove the cgroup."""
 
     def stop_payload(self, event: Event, /) -> None:
         """Ask the payload to end; posts payload_ended when there is none."""
@@ -207,6 +245,7 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "take_baseline": given.take_baseline,
         "locate": given.locate,
         "open_log": given.open_log,
+        "make_cgroup": given.make_cgroup,
         "spawn": given.spawn,
         "announce_attached": given.announce_attached,
         "announce_reattached": given.announce_reattached,
@@ -214,13 +253,19 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "announce_exit": given.announce_exit,
         "note_kernel_reason": given.note_kernel_reason,
         "note_owner": given.note_owner,
+        "note_holder": given.note_holder,
+        "note_survivors": given.note_survivors,
+        "trim_log": given.trim_log,
         "start_payload": given.start_payload,
         "signal_stop": given.signal_stop,
         "kill_tree": given.kill_tree,
-        "sweep_group": given.sweep_group,
+        "note_exit": given.note_exit,
+        "kill_rest": given.kill_rest,
         "reap": given.reap,
         "clear_pid": given.clear_pid,
         "look_again": given.look_again,
+        "look_for_rest": given.look_for_rest,
+        "remove_cgroup": given.remove_cgroup,
         "stop_payload": given.stop_payload,
         "kill_payload": given.kill_payload,
         "reap_payload": given.reap_payload,
@@ -239,6 +284,9 @@ class Guards(Protocol):
     def progressing(self, event: Event, /) -> bool:
         """The kernel is enabling a scheduler, or was at work on the process's behalf since this was last asked."""
 
+    def hotplugged(self, event: Event, /) -> bool:
+        """A CPU has come or gone since this was last asked: what was refused for that may attach again by itself."""
+
     def ejected_by_kernel(self, event: Event, /) -> bool:
         """The last reason given for our scheduler's end is the kernel's own, not an unregistration by its user
         space.
@@ -251,5 +299,6 @@ def guards_of(given: Guards) -> dict[str, Guard]:
         "confirmed": given.confirmed,
         "early_ready": given.early_ready,
         "progressing": given.progressing,
+        "hotplugged": given.hotplugged,
         "ejected_by_kernel": given.ejected_by_kernel,
     }

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from .mounts import mounts
 from .sched_ext import PROC
+from .text_files import lines
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -98,41 +100,18 @@ def _remove(kernel: Kernel, path: str) -> None:
             raise
 
 
+def members(kernel: Kernel, path: str) -> list[int]:
+    """The pids in it, zombies that were not reaped among them."""
+    return [int(line) for line in lines(kernel, f"{path}/cgroup.procs")]
+
+
 def _own(kernel: Kernel, proc: str) -> str:
     """The directory of our own cgroup."""
-    mount, root = _mount(kernel, proc)
-    for line in _lines(kernel, f"{proc}/self/cgroup"):
-        if line.startswith("0::"):
-            path = line.removeprefix("0::")
-            if root != "/" and not f"{path}/".startswith(f"{root}/"):
-                raise FileNotFoundError(errno.ENOENT, "our own cgroup is not below what is mounted", mount)
-            return mount + path.removeprefix(root if root != "/" else "").rstrip("/")
-    raise FileNotFoundError(errno.ENOENT, "no cgroup v2", f"{proc}/self/cgroup")
-
-
-def _mount(kernel: Kernel, proc: str) -> tuple[str, str]:
-    """Where cgroup v2 is mounted, and which cgroup it shows there. proc_pid_mountinfo(5)"""
-    for line in _lines(kernel, f"{proc}/self/mountinfo"):
-        about, _, kind = line.partition(" - ")
-        if kind.startswith("cgroup2 "):
-            root, mount = about.split(" ")[3:5]
-            return _unescaped(mount), _unescaped(root)
-    raise FileNotFoundError(errno.ENOENT, "cgroup v2 is not mounted", f"{proc}/self/mountinfo")
-
-
-def _unescaped(field: str) -> str:
-    """Space, tab, newline and backslash are written as three octal digits."""
-    for character in " \t\n\\":
-        field = field.replace(f"\\{ord(character):03o}", character)
-    return field
-
-
-def _lines(kernel: Kernel, path: str) -> list[str]:
-    fd = kernel.open(path, os.O_RDONLY)
-    try:
-        whole = bytearray()
-        while part := kernel.read(fd, 65536):
-            whole += part
-        return whole.decode("utf-8", "replace").splitlines()
-    finally:
-        kernel.close(fd)
+    shown = next((mount for mount in mounts(kernel, proc) if mount.kind == "cgroup2"), None)
+    if shown is None:
+        raise FileNotFoundError(errno.ENOENT, "cgroup v2 is not mounted", f"{proc}/self/mountinfo")
+    ours = next((line[3:] for line in lines(kernel, f"{proc}/self/cgroup") if line.startswith("0::")), None)
+    root = shown.root.rstrip("/")
+    if ours is None or not f"{ours}/".startswith(f"{root}/"):
+        raise FileNotFoundError(errno.ENOENT, "our own cgroup is not below what is mounted", shown.path)
+    return shown.path + ours.removeprefix(root).rstrip("/")

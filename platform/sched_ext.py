@@ -68,14 +68,19 @@ class Snapshot:
 
 
 @attrs.frozen
+class Link:
+    """A struct_ops link. `link_id` is the kernel's number for it, None in kernels that don't tell."""
+
+    link_id: int | None
+
+
+@attrs.frozen
 class Holder:
     """A process that holds a struct_ops link open. `command` is its comm, at most 15 bytes."""
 
     pid: int
     command: str
     link_id: int | None
-    map_id: int | None
-    prog_id: int | None
 
 
 @attrs.frozen
@@ -267,16 +272,18 @@ def _links_of(kernel: Kernel, pid: int, proc: str) -> Iterator[Holder]:
             if error.errno in _GONE:
                 continue
             raise
-        info = _text(kernel, f"{proc}/{pid}/fdinfo/{fd}")
-        fields = dict(line.split(":", 1) for line in (info or "").splitlines() if ":" in line)
-        if fields.get("link_type", "").strip() == "struct_ops":
-            yield Holder(
-                pid=pid,
-                command=_text(kernel, f"{proc}/{pid}/comm") or "",
-                link_id=_integer(fields.get("link_id")),
-                map_id=_integer(fields.get("map_id")),
-                prog_id=_integer(fields.get("prog_id")),
-            )
+        link = struct_ops_link(kernel, str(pid), fd, proc)
+        if link is not None:
+            yield Holder(pid=pid, command=_text(kernel, f"{proc}/{pid}/comm") or "", link_id=link.link_id)
+
+
+def struct_ops_link(kernel: Kernel, pid: str, fd: str, proc: str = PROC) -> Link | None:
+    """What descriptor `fd` of the process `pid` holds, when that is a struct_ops link."""
+    info = _text(kernel, f"{proc}/{pid}/fdinfo/{fd}")
+    fields = dict(line.split(":", 1) for line in (info or "").splitlines() if ":" in line)
+    if fields.get("link_type", "").strip() != "struct_ops":
+        return None
+    return Link(link_id=_integer(fields.get("link_id")))
 
 
 def _children(kernel: Kernel, pid: int, proc: str) -> Iterator[int]:

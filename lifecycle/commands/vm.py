@@ -16,13 +16,14 @@ from scxlife import __version__
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
-from scxlife.lifecycle.options import add_settings, chosen, duration, shipped
+from scxlife.lifecycle.options import add_settings, boot_ending, chosen, duration, shipped
 from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
 from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome, as_json
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
+from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.vm import accel, image, kernels, schedulers
 from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.elf import ElfError
@@ -34,14 +35,20 @@ ENTRY = "scxlife.lifecycle.init"
 LAZY = (
     "shlex",
     "traceback",
+    "scxlife.lifecycle.arguments_file",
     "scxlife.lifecycle.console",
+    "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
+    "scxlife.platform.linux.fork",
     "scxlife.platform.linux.libc",
     "scxlife.platform.sources.assume_ready",
+    "scxlife.platform.sources.cgroup",
     "scxlife.platform.sources.kernel_log",
+    "scxlife.platform.sources.log_size",
     "scxlife.platform.sources.signals",
 )
 
+NEWLINE = b"\n"
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
 WITHOUT_PAYLOAD = 2.0
 
@@ -49,6 +56,7 @@ EPILOG_RUN = """examples:
   scxlife vm run --scheduler scx_simple -- sleep 3
   scxlife vm run --scheduler ./scx_mine --sched-args "-s 20000" --cpus 4 -- sh -c 'stress & sleep 5'
   scxlife vm run --scheduler scx_simple --for 2s --json
+  scxlife vm run --no-scheduler -- ./benchmark       the same payload on the kernel's own scheduler
 
 A NAME is looked up among what `scxlife schedulers build` made; the kernel is the newest of `scxlife kernel list`
 unless --kernel names one. The payload finds busybox's tools in the guest; its own program is
@@ -81,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sub.usage = "scxlife vm run [options] [-- PAYLOAD …]"
     sub.add_argument("--scheduler", default="scx_simple", metavar="NAME|PATH", help="default: %(default)s")
+    sub.add_argument("--no-scheduler", action="store_true", help="run the payload on the kernel's own scheduler")
     sub.add_argument("--sched-args", default="", metavar='"…"', help="its arguments, split as a shell would")
     sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
     sub.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: KVM if it works")
@@ -90,6 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
     sub.add_argument("--log", metavar="FILE", help="keep the scheduler's whole log")
+    sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_settings(sub, shipped())
@@ -119,7 +129,7 @@ def _kernel(name: str | None) -> Path:
     return kernels.find(name).vmlinuz
 
 
-def _initrd(args: argparse.Namespace, scheduler: Path, target: Path) -> None:
+def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> None:
     found = shutil.which("busybox")
     busybox = None if found is None else Path(found)
     programs = []
@@ -138,7 +148,7 @@ def _initrd(args: argparse.Namespace, scheduler: Path, target: Path) -> None:
             raise ArtifactError(f"no file {name} to take along", "give the path of a file of this host")
         files.append((Path(name), str(Path(name).absolute())))
     config = {"payload": args.payload, "setup": args.setup}
-    definition = chosen(args, shipped())
+    definition = chosen(args, shipped().with_profile("boot"))
     if not args.payload and args.run_for is None:
         definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
     try:
@@ -146,6 +156,7 @@ def _initrd(args: argparse.Namespace, scheduler: Path, target: Path) -> None:
         additions = image.Run(
             config=json.dumps(config).encode(),
             definition=freeze(definition),
+            boot=freeze(boot_ending()),
             scheduler=scheduler,
             scheduler_args=args.sched_args,
             programs=tuple(programs),
@@ -165,8 +176,10 @@ def _run(args: argparse.Namespace) -> int:
     def write(line: str) -> None:
         print(line, file=out, flush=True)
 
-    scheduler = _scheduler(args.scheduler)
-    if scheduler is None:
+    scheduler = None if args.no_scheduler else _scheduler(args.scheduler)
+    if args.no_scheduler and not args.payload:
+        raise UsageError("--no-scheduler: without a payload there is nothing to run: -- COMMAND")
+    if scheduler is None and not args.no_scheduler:
         missing = NotConfigured(reason=f"there is no such command; nothing was touched ({args.scheduler})")
         return _report(args, Attempt(missing, {}, "", "", (), b"", b""), write)
     timeline = Timeline(write)
@@ -197,6 +210,9 @@ def _run(args: argparse.Namespace) -> int:
 def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], object]) -> int:
     if args.log is not None:
         Path(args.log).write_bytes(attempt.log)
+    dump = b"".join(attempt.probes.values())
+    if args.dump is not None:
+        Path(args.dump).write_bytes(dump)
     if attempt.payload_output:
         write("")
         write("payload's output:")
@@ -221,8 +237,12 @@ def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], o
         return GUEST_FAILED_STATUS
     outcome = attempt.outcome
     say_outcome(outcome, write, log_path=args.log)
+    if dump:
+        kept = args.dump or "not kept: --dump FILE keeps it"
+        write(f"dump       {dump.count(NEWLINE)} lines of the kernel's; {kept}")
     if args.json:
         definition = shipped()
         print_json(outcome, f"{definition.name} {definition.version}", kernel=attempt.kernel)
     payload_failed = bool(args.payload) and (outcome.payload or {}).get("exit") != {"code": 0}
-    return PAYLOAD_FAILED if outcome.status == 0 and payload_failed else outcome.status
+    status = 0 if args.no_scheduler else outcome.status
+    return PAYLOAD_FAILED if status == 0 and payload_failed else status

@@ -45,7 +45,8 @@ _SETTLED = (IDLE, ABSENT, READY, FOREIGN)
 
 
 class SchedExtSource:
-    """Tells, with `{"state", "ops", "enable_seq", "instance", "owner": {"pid", "command"} | None}`:
+    """Tells, with `{"state", "ops", "enable_seq", "instance", "owner": {"pid", "command"} | None,
+    "partial": only tasks that ask for it are its}`:
 
     absent    the kernel has no sched_ext
     enabling  a scheduler is being enabled
@@ -242,5 +243,6 @@ def _event(name: str, instance: int | None, fact: Fact, cause: str) -> Event:
         "enable_seq": now.enable_seq,
         "instance": instance,
         "owner": owner,
+        "partial": None if now.switch_all is None else not now.switch_all,
     }
     return Event(name, data, cause)

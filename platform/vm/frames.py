@@ -40,10 +40,12 @@ LIFECYCLE = 0x04
 LOG = 0x05
 #: JSON: the typed outcome.
 OUTCOME = 0x06
-#: JSON: the exit status of the run. The last frame: the guest reboots once it is acknowledged.
+#: JSON: the exit status of the run. Only PROBE may follow; the guest reboots once its last frame is acknowledged.
 EXIT = 0x07
 #: JSON: the traceback of an exception that PID 1 did not handle.
 INTERNAL_ERROR = 0x08
+#: A probe's name, a zero byte, and a chunk of what it produced.
+PROBE = 0x09
 
 # Host to guest.
 #: The sequence number of the frame that is acknowledged, 4 bytes, little-endian.
@@ -58,6 +60,7 @@ TYPE_NAMES = {
     OUTCOME: "outcome",
     EXIT: "exit",
     INTERNAL_ERROR: "internal-error",
+    PROBE: "probe",
     ACK: "ack",
 }
 

@@ -30,6 +30,7 @@ SCHEDULER = "/scheduler"
 SCHEDULER_ARGS = "/sched_args"
 CONFIG = "/scxlife/config.json"
 DEFINITION = "/scxlife/definition.json"
+BOOT = "/scxlife/boot.json"
 #: The last entry of the run's archive. Where it is missing, the kernel ran out of memory while it unpacked.
 SENTINEL = "/.scxlife_complete"
 #: What PID 1 says on the console in that case, before it gives up.
@@ -89,6 +90,8 @@ class Run:
 
     config: bytes
     definition: bytes
+    #: The definition of the boot's end, frozen as `definition` is; for an init that wants one.
+    boot: bytes = b""
     scheduler: Path | None = None
     #: The arguments as a shell would write them.
     scheduler_args: str = ""
@@ -166,6 +169,7 @@ def build_run(base: Base, run: Run, target: Path) -> None:
             raise ImageError(f"{each.host} would replace {each.guest} of the guest, which is {holds[each.guest]}")
     tree.file(CONFIG, run.config)
     tree.file(DEFINITION, run.definition)
+    tree.file(BOOT, run.boot)
     tree.file(SENTINEL, b"")
     with target.open("wb") as sink:
         with base.archive.open("rb") as source:

@@ -40,8 +40,8 @@ OnConsoleLine = Callable[[str], None]
 
 _CHUNK = 1 << 16
 _STDERR_TAIL = 4096
-#: Seconds that a guest has to reboot after its EXIT frame was acknowledged.
-_REBOOT_S = 10.0
+#: Seconds that a guest has to reboot after its EXIT frame: it may drain a probe for 30 of them.
+_REBOOT_S = 40.0
 #: Seconds for QEMU to end after SIGTERM, and then after SIGKILL.
 _TERM_S = 2.0
 _KILL_S = 5.0
@@ -120,6 +120,7 @@ class _Watch:
         self._decoder = frames.Decoder()
         self._damage: frames.FrameError | None = None
         self._exit: frames.Frame | None = None
+        self._acknowledged = 0
         self._first_frame_s: float | None = None
         self._stderr = b""
         self._timed_out = False
@@ -209,14 +210,16 @@ class _Watch:
             self._on_frame(frame)
             if frame.type == frames.EXIT and self._exit is None:
                 self._exit = frame
+            if self._exit is not None:
                 self._acknowledge(frame)
 
     def _acknowledge(self, frame: frames.Frame) -> None:
         try:
-            self._port.send(frames.encode_ack(0, frame.sequence))
+            self._port.send(frames.encode_ack(self._acknowledged, frame.sequence))
         except OSError:
             # QEMU is gone, and the guest with it: nobody waits for the acknowledgement.
             return
+        self._acknowledged += 1
 
     def _tell(self, lines: list[str]) -> None:
         if self._on_console_line is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from scxlife.lifecycle.boot_slot import ArgumentsError, read_arguments
+from scxlife.lifecycle.arguments_file import ArgumentsError, read_arguments
 from scxlife.lifecycle.outcomes import NotConfigured, SpawnFailed, StartupDied, Stopped
 from scxlife.platform.linux import LinuxKernel
 

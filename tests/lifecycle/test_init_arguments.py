@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from scxlife.lifecycle.boot_slot import ArgumentsError, BootSlot, read_arguments
+from scxlife.lifecycle.arguments_file import ArgumentsError, read_arguments
 from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.outcomes import Outcome
 from scxlife.lifecycle.plan import Plan
+from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.linux import LinuxKernel
 
 kernel = LinuxKernel()
@@ -62,11 +63,8 @@ def test_row_2_a_file_that_is_wrong_is_a_clear_error(tmp_path: Path, content: by
 def outcome_of(tmp_path: Path, command: str) -> Outcome:
     """Of a run whose argument file is a directory."""
     (tmp_path / "sched_args").mkdir()
-    plan = Plan(command=command, log_path=str(tmp_path / "log"))
-    path = str(tmp_path / "sched_args")
-    return BootSlot(
-        kernel, shipped(), plan, path, observer=lambda record: None, announce=lambda name, facts: None
-    ).run()
+    plan = Plan(command=command, arguments_file=str(tmp_path / "sched_args"), log_path=str(tmp_path / "log"))
+    return Supervision(kernel, shipped(), plan, observer=lambda record: None).run()
 
 
 def test_row_2_a_file_that_can_not_be_read_is_spawn_failed(tmp_path: Path) -> None:

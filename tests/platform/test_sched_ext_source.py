@@ -188,6 +188,7 @@ def test_A1_A6_F1_ready_is_told_when_all_of_the_proof_is_there(machine: Machine,
         "enable_seq": 1,
         "instance": instance,
         "owner": {"pid": OURS, "command": f"scx_{OURS}"},
+        "partial": True,
     }
     assert source.drain() == []
 

@@ -13,7 +13,7 @@ import pytest
 
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
-from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.lifecycle.output_markers import Dump, dumps
 from scxlife.platform.vm import accel, frames, guest, image, kernels, schedulers
 from scxlife.platform.vm.cache import NotInstalled
@@ -72,7 +72,8 @@ def boot(tmp_path: Path) -> Boot:
         words = ["/bin/sh", "-c", payload] if payload else []
         run = image.Run(
             config=json.dumps({"setup": setup, "payload": words}).encode(),
-            definition=freeze(shipped().with_settings(**settings)),
+            definition=freeze(shipped().with_profile("boot").with_settings(**settings)),
+            boot=freeze(boot_ending()),
             scheduler=scheduler,
             scheduler_args=scheduler_args,
         )

@@ -1,0 +1,259 @@
+"""The actions that the lifecycle's definition names. Each does the one thing its name says.
+
+What follows from what is the definition's to say: an action posts what it found as an event, and keeps facts for the
+outcome; it never asks in which state the machine is.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import stat
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from scxlife.platform import cgroup
+from scxlife.platform.kernel import CgroupError
+from scxlife.platform.sched_ext import snapshot
+
+from .logfile import open_log, trim
+from .scheduler_names import EventName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scxlife.fsm.definition import Definition
+    from scxlife.fsm.events import Event
+    from scxlife.fsm.sources import EventSource
+    from scxlife.platform.kernel import Kernel
+
+    from .facts import Facts
+    from .payload import Payload
+    from .plan import Plan
+    from .processes import Process
+
+    Announce = Callable[[str, Mapping[str, Any]], None]
+
+T = TypeVar("T")
+
+SPAWN_HINTS = {
+    errno.ENOEXEC: " (no #! line, or not a program for this machine)",
+    errno.ETXTBSY: " (somebody still writes to it)",
+    errno.ENOENT: " (its interpreter is missing)",
+}
+
+
+class Actions:
+    """`post` puts an event, with its data and its cause, into the machine's inbox; `source` gives an open event source
+    by its name."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        definition: Definition,
+        plan: Plan,
+        facts: Facts,
+        process: Process,
+        payload: Payload,
+        *,
+        announce: Announce,
+        post: Callable[[EventName, Mapping[str, Any], str], None],
+        source: Callable[[str], EventSource | None],
+    ) -> None:
+        self._kernel = kernel
+        self._settings = definition.settings
+        self._plan = plan
+        self._facts = facts
+        self._process = process
+        self.start_payload = payload.start
+        self.stop_payload = payload.stop
+        self.kill_payload = payload.kill
+        self.reap_payload = payload.reap
+        self._announce = announce
+        self._post = post
+        self._source = source
+        self._arguments = plan.arguments
+
+    # -- start
+
+    def take_baseline(self, event: Event) -> None:
+        facts = self._facts
+        facts.baseline = snapshot(self._kernel)
+        facts.hotplug_seq = facts.baseline.hotplug_seq
+        if self._plan.ready_file is not None:
+            try:
+                facts.file_baseline = self._kernel.stat(self._plan.ready_file)
+            except (FileNotFoundError, NotADirectoryError):
+                facts.file_baseline = None
+
+    def locate(self, event: Event) -> None:
+        path = self._plan.command
+        try:
+            found = self._kernel.stat(path)
+        except FileNotFoundError:
+            self._facts.failure = f"{path}: no such file"
+            self._post(EventName.MISSING, {"path": path}, self._facts.failure)
+            return
+        except OSError as error:
+            self._spawn_failed(error)
+            return
+        if stat.S_ISDIR(found.mode):
+            self._spawn_failed(OSError(errno.EACCES, "it is a directory", path))
+        elif self._find_arguments():
+            self._post(EventName.LOCATED, {"path": path}, path)
+
+    def _find_arguments(self) -> bool:
+        """Without a command an argument file that can't be used is nobody's concern; with one, it could not be
+        executed as was meant."""
+        path = self._plan.arguments_file
+        if path is None:
+            return True
+        from .arguments_file import ArgumentsError, read_arguments
+
+        try:
+            self._arguments = tuple(read_arguments(self._kernel, path))
+        except ArgumentsError as error:
+            self._facts.failure = str(error)
+            self._post(EventName.SPAWN_FAILED, {"path": path}, self._facts.failure)
+            return False
+        return True
+
+    def open_log(self, event: Event) -> None:
+        self._facts.log = open_log(self._kernel, self._plan.log_path)
+
+    def make_cgroup(self, event: Event) -> None:
+        try:
+            self._facts.cgroup = cgroup.make(self._kernel, f"scxlife-{self._kernel.readlink('/proc/self')}")
+        except OSError as error:
+            self._degrade(f"no cgroup of its own: {error.strerror}")
+
+    def spawn(self, event: Event) -> None:
+        try:
+            try:
+                self._spawn()
+            except CgroupError as error:
+                self._degrade(f"no cgroup of its own: {error.strerror}")
+                self.remove_cgroup(event)
+                self._spawn()
+        except OSError as error:
+            self._spawn_failed(error)
+
+    def _spawn(self) -> None:
+        facts = self._facts
+        procs = None if facts.cgroup is None else facts.cgroup.procs
+        plan, log = self._plan, given(facts.log)
+        child = self._process.spawn(plan.command, self._arguments, plan.environment, log.fd, cgroup=procs)
+        facts.pid = child.pid
+        facts.spawned_at = self._kernel.monotonic()
+        self._post(EventName.SPAWNED, {"pid": child.pid, "generation": child.generation}, f"pid {child.pid}")
+
+    def _spawn_failed(self, error: OSError) -> None:
+        name = errno.errorcode.get(error.errno or 0, str(error.errno))
+        hint = SPAWN_HINTS.get(error.errno or 0, "")
+        self._facts.failure = f"{self._plan.command}: {name}: {error.strerror}{hint}"
+        self._post(EventName.SPAWN_FAILED, {"errno": name, "path": self._plan.command}, self._facts.failure)
+
+    # -- ready and run
+
+    def note_owner(self, event: Event) -> None:
+        facts: Any = self._facts
+        facts.owner = event.data.get("owner")
+        facts.instance = event.data.get("instance")
+        facts.enable_seq = event.data.get("enable_seq")
+        facts.ops = event.data.get("ops")
+        facts.partial = event.data.get("partial")
+
+    def announce_attached(self, event: Event) -> None:
+        self._facts.attachments += 1
+        self._announce("attached", event.data)
+
+    def announce_reattached(self, event: Event) -> None:
+        self._facts.attachments += 1
+        self._facts.kernel_reason = None
+        self._announce("reattached", event.data)
+
+    def announce_lost(self, event: Event) -> None:
+        self._announce("lost", {**event.data, "kernel_reason": self._facts.kernel_reason})
+
+    def announce_exit(self, event: Event) -> None:
+        self._announce("exited", event.data)
+
+    def note_kernel_reason(self, event: Event) -> None:
+        ours = self._facts.ops is None or event.data["scheduler"] == self._facts.ops
+        if event.data["verb"] == "disabled" and ours:
+            self._facts.kernel_reason = str(event.data["reason"])
+
+    def trim_log(self, event: Event) -> None:
+        fd = given(self._facts.log).fd if event.data["log"] == "process" else self._plan.payload_output
+        keep, size = self._settings["log_limit"], event.data["size"]
+        assert isinstance(keep, int) and isinstance(size, int)
+        try:
+            dropped = trim(self._kernel, fd, size - keep // 2)
+        except OSError as error:
+            self._degrade(f"the log of the {event.data['log']} grows without bound: {error.strerror}")
+            return
+        if event.data["log"] == "process":
+            self._facts.log_dropped = dropped
+
+    # -- stop and reap
+
+    def signal_stop(self, event: Event) -> None:
+        name = str(self._settings["stop_signal"])
+        self._process.signal(signal.Signals[name], signal.SIGCONT)
+
+    def kill_tree(self, event: Event) -> None:
+        self.kill_rest(event)
+        self._process.signal(signal.SIGKILL, signal.SIGCONT)
+
+    def note_exit(self, event: Event) -> None:
+        self._facts.exit = event.data["exit"]  # type: ignore[assignment]
+
+    def kill_rest(self, event: Event) -> None:
+        self._process.kill_group()
+        if self._facts.cgroup is not None:
+            try:
+                cgroup.kill(self._kernel, self._facts.cgroup)
+            except OSError as error:
+                self._degrade(f"the cgroup could not be killed: {error.strerror}")
+
+    def reap(self, event: Event) -> None:
+        self._process.reap()
+
+    def clear_pid(self, event: Event) -> None:
+        self._process.clear()
+
+    def look_again(self, event: Event) -> None:
+        source: Any = self._source("readiness")
+        if source is None:
+            self._post(EventName.CLEAR, {}, "there is no readiness source")
+        else:
+            source.restate()
+
+    def note_holder(self, event: Event) -> None:
+        from .link_keepers import who_keeps
+
+        self._facts.held_by = who_keeps(self._kernel)
+
+    def look_for_rest(self, event: Event) -> None:
+        if self._facts.cgroup is None:
+            self._post(EventName.DESERTED, {}, "no cgroup; its process group was swept")
+
+    def note_survivors(self, event: Event) -> None:
+        path = given(self._facts.cgroup).path
+        self._facts.held_by = f"in {path}: pid {', '.join(map(str, cgroup.members(self._kernel, path)))}"
+
+    def remove_cgroup(self, event: Event) -> None:
+        made, self._facts.cgroup = self._facts.cgroup, None
+        if made is not None:
+            cgroup.remove(self._kernel, made)
+
+    # -- inside
+
+    def _degrade(self, what: str) -> None:
+        if what not in self._facts.degraded:
+            self._facts.degraded.append(what)
+
+
+def given(value: T | None) -> T:
+    """What an earlier action of the table has seen to."""
+    assert value is not None
+    return value

@@ -1,0 +1,187 @@
+"""The end of a guest's boot: the actions that boot.yaml names, and the machine set going."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from scxlife import __version__
+from scxlife.fsm.driver import Driver
+from scxlife.fsm.registry import sources_for
+from scxlife.fsm.runtime import Runtime
+from scxlife.platform.sched_ext import snapshot
+from scxlife.platform.sources.probe import ProbeSource
+from scxlife.platform.sources.process import ProcessSource
+from scxlife.platform.sources.signals import SignalSource
+from scxlife.platform.vm import frames
+
+from .boot_names import EventName, actions_of, happened
+from .facts import Facts
+from .payload import Payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from scxlife.fsm.definition import Definition
+    from scxlife.fsm.events import Event
+    from scxlife.fsm.registry import SourceMaker
+    from scxlife.fsm.sources import EventSource
+    from scxlife.platform.kernel import Kernel
+    from scxlife.platform.probe import Probe
+    from scxlife.platform.vm.port import GuestPort
+
+    from .outcomes import Outcome
+    from .plan import Plan
+
+LOG_LIMIT = 4 * 1024 * 1024  # bytes of each log that are sent, its end
+CHUNK = 256 * 1024
+CONSOLE_LIMIT = 64 * 1024  # bytes of the scheduler's log that are shown on the console, its end
+CONSOLE_TIMEOUT = 30.0  # seconds for the console
+
+EVENTS = {
+    "not-configured": EventName.NOT_CONFIGURED,
+    "spawn-failed": EventName.SPAWN_FAILED,
+    "startup-died": EventName.STARTUP_DIED,
+    "not-attached": EventName.NOT_ATTACHED,
+}
+
+
+class BootEnding:
+    """`outcome` is how the scheduler's run ended, `failure` why it could not be executed, `name` its definition's name
+    and version. `on_probe` is given what the probe still produces."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        port: GuestPort,
+        definition: Definition,
+        plan: Plan,
+        outcome: Outcome,
+        *,
+        failure: str,
+        name: str,
+        probe: Probe | None,
+        on_probe: Callable[[str, bytes], object],
+    ) -> None:
+        self._kernel = kernel
+        self._port = port
+        self._plan = plan
+        self._outcome = outcome
+        self._failure = failure
+        self._name = name
+        self._probe = probe
+        self._on_probe = on_probe
+        self._facts = Facts()
+        self._payload = Payload(
+            kernel, plan, self._facts, lambda cause: self._post(EventName.PAYLOAD_ENDED, {"exit": None}, cause)
+        )
+        self.start_payload = self._payload.start
+        self.stop_payload = self._payload.stop
+        self.kill_payload = self._payload.kill
+        self.reap_payload = self._payload.reap
+        self._runtime = Runtime(definition, actions=actions_of(self), guards={}, clock=kernel.monotonic)
+        own: dict[str, SourceMaker] = {
+            "payload": lambda _: self._payload_source,
+            "probe": lambda _: self._probe_source,
+            "signals": lambda _: self._signal_source,
+        }
+        self._driver = Driver(self._runtime, sources_for(definition, own, clock=kernel.monotonic), kernel)
+
+    def run(self) -> None:
+        """Returns when nothing is left to be said."""
+        self._driver.run(happened(EVENTS.get(self._outcome.name, EventName.ATTACHED), cause=self._outcome.name))
+
+    def pids(self) -> tuple[int, ...]:
+        """The processes whose statuses this takes itself."""
+        child = self._payload.process.child
+        return () if child is None else (child.pid,)
+
+    # -- sources
+
+    def _payload_source(self) -> EventSource | None:
+        child = self._payload.process.child
+        return None if child is None else ProcessSource(self._kernel, child, "payload_ended")
+
+    def _probe_source(self) -> EventSource | None:
+        return None if self._probe is None else ProbeSource(self._probe, self._on_probe)
+
+    def _signal_source(self) -> EventSource:
+        return SignalSource(self._kernel, dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), "interrupt"))
+
+    # -- actions
+
+    def show_failure(self, event: Event) -> None:
+        self._show(f"failed to spawn: {self._failure}\n".encode("utf-8", "replace"))
+
+    def show_log(self, event: Event) -> None:
+        log = bytearray()
+        self._read_end(self._plan.log_path, CONSOLE_LIMIT, log.extend)
+        self._show(bytes(log))
+
+    def send_logs(self, event: Event) -> None:
+        for path, kind in ((self._plan.log_path, frames.LOG), (self._plan.payload_log, frames.PAYLOAD_OUTPUT)):
+            self._read_end(path, LOG_LIMIT, partial(self._port.send, kind))
+
+    def tell_died(self, event: Event) -> None:
+        self._tell_lifecycle("SchedulerDied")
+
+    def tell_not_attached(self, event: Event) -> None:
+        self._tell_lifecycle("SchedulerNotAttached")
+
+    def tell_outcome(self, event: Event) -> None:
+        from .outcomes import as_json
+
+        if self._facts.payload is not None:
+            self._outcome = attrs.evolve(self._outcome, payload=self._facts.payload)
+        now = snapshot(self._kernel)
+        facts = {"state": now.state, "ops": now.ops, "enable_seq": now.enable_seq, "release": os.uname().release}
+        self._send(frames.OUTCOME, {**as_json(self._outcome, self._name, __version__), "kernel": facts})
+
+    def tell_exit(self, event: Event) -> None:
+        fault = None if self._runtime.fault is None else str(self._runtime.fault)
+        self._send(frames.EXIT, {"status": self._outcome.status, "payload": self._outcome.payload, "fault": fault})
+
+    def stop_probe(self, event: Event) -> None:
+        if self._probe is None:
+            self._post(EventName.DRAINED, {}, "no probe")
+        else:
+            self._probe.stop()
+
+    # -- inside
+
+    def _show(self, log: bytes) -> None:
+        """For a host that has nothing but the console."""
+        from .console import say
+        from .output_markers import TAG_BYTES, enclosed
+
+        marked = enclosed(log, os.urandom(TAG_BYTES).hex())
+        say(self._kernel, marked, self._kernel.monotonic() + CONSOLE_TIMEOUT)
+
+    def _read_end(self, path: str | None, limit: int, take: Callable[[bytes], object]) -> None:
+        """The last `limit` bytes of a file, in pieces; nothing where there is no such file."""
+        try:
+            fd = self._kernel.open(path or "", os.O_RDONLY)
+        except FileNotFoundError:
+            return
+        try:
+            offset = max(0, self._kernel.fstat(fd).size - limit)
+            while chunk := self._kernel.pread(fd, CHUNK, offset):
+                take(chunk)
+                offset += len(chunk)
+        finally:
+            self._kernel.close(fd)
+
+    def _tell_lifecycle(self, name: str) -> None:
+        facts = {"event": name, "outcome": self._outcome.name, "reason": self._outcome.reason}
+        self._send(frames.LIFECYCLE, facts)
+
+    def _send(self, kind: int, facts: Mapping[str, Any]) -> None:
+        self._port.send(kind, json.dumps(facts, ensure_ascii=False).encode("utf-8", "replace"))
+
+    def _post(self, name: EventName, data: Mapping[str, Any], cause: str) -> None:
+        self._runtime.post(happened(name, data, cause))

@@ -1,0 +1,127 @@
+"""The names of the machine `boot`, version 1.
+
+Made by `scxlife names lifecycle/boot.yaml`: to change it, change the definition and make it anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from scxlife.fsm.events import NOTHING, Event
+from scxlife.fsm.runtime import Action
+
+
+class State(StrEnum):
+    """The states of `boot`."""
+
+    SUPERVISING = "supervising"
+    """The scheduler's own machine runs."""
+    BARE = "bare"
+    """The payload runs, without a scheduler of ours."""
+    DISMISSING = "dismissing"
+    """The payload was asked to end."""
+    FAILED = "failed"
+    """The host knows that the start failed; the probe is drained."""
+    ENDED = "ended"
+    """The probe is drained before the last word."""
+    DONE = "done"
+    """Nothing is left to be said."""
+
+
+class EventName(StrEnum):
+    """The events of `boot`."""
+
+    FAULT = "fault"
+    """An action or a source failed."""
+    NOT_CONFIGURED = "not_configured"
+    """There was no scheduler to start."""
+    SPAWN_FAILED = "spawn_failed"
+    """It could not be executed."""
+    STARTUP_DIED = "startup_died"
+    """It died before it was ready."""
+    NOT_ATTACHED = "not_attached"
+    """It lived and was not ready."""
+    ATTACHED = "attached"
+    """It was ready, or on its way; how it ended is in the outcome."""
+    DUMPED = "dumped"
+    """The probe has produced something; it is on its way."""
+    DRAINED = "drained"
+    """Nothing more will come from the probe."""
+    PAYLOAD_ENDED = "payload_ended"
+    """The payload is over, or there is none."""
+    INTERRUPT = "interrupt"
+    """Somebody asks for the end."""
+    DRAIN_LATE = "drain_late"
+    PAYLOAD_LATE = "payload_late"
+
+
+class Outcome(StrEnum):
+    """How `boot` can end."""
+
+    TOLD = "told"
+    """The host was told all there is."""
+
+
+def happened(name: EventName, data: Mapping[str, object] = NOTHING, cause: str = "") -> Event:
+    """An event of this machine."""
+    return Event(name.value, data, cause)
+
+
+class Actions(Protocol):
+    """What it does, each when the table says so."""
+
+    def show_failure(self, event: Event, /) -> None:
+        """Why it could not be executed, on the console between markers."""
+
+    def show_log(self, event: Event, /) -> None:
+        """The end of its log, on the console between markers."""
+
+    def send_logs(self, event: Event, /) -> None:
+        """The end of its log and of the payload's output, in frames."""
+
+    def tell_died(self, event: Event, /) -> None:
+        """The lifecycle frame SchedulerDied."""
+
+    def tell_not_attached(self, event: Event, /) -> None:
+        """The lifecycle frame SchedulerNotAttached."""
+
+    def tell_outcome(self, event: Event, /) -> None:
+        """The frame with the whole outcome."""
+
+    def tell_exit(self, event: Event, /) -> None:
+        """The exit frame."""
+
+    def stop_probe(self, event: Event, /) -> None:
+        """Have the probe produce no more; posts drained when there is none."""
+
+    def start_payload(self, event: Event, /) -> None:
+        """Start the payload, if there is one."""
+
+    def stop_payload(self, event: Event, /) -> None:
+        """Ask the payload to end."""
+
+    def kill_payload(self, event: Event, /) -> None:
+        """SIGKILL to the payload and its group."""
+
+    def reap_payload(self, event: Event, /) -> None:
+        """Take the payload's status."""
+
+
+def actions_of(given: Actions) -> dict[str, Action]:
+    """`given` as the mapping that `Runtime` takes for its actions."""
+    return {
+        "show_failure": given.show_failure,
+        "show_log": given.show_log,
+        "send_logs": given.send_logs,
+        "tell_died": given.tell_died,
+        "tell_not_attached": given.tell_not_attached,
+        "tell_outcome": given.tell_outcome,
+        "tell_exit": given.tell_exit,
+        "stop_probe": given.stop_probe,
+        "start_payload": given.start_payload,
+        "stop_payload": given.stop_payload,
+        "kill_payload": given.kill_payload,
+        "reap_payload": given.reap_payload,
+    }

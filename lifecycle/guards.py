@@ -1,0 +1,74 @@
+"""The guards that the lifecycle's definition names: questions to the kernel, asked at the moment when they matter."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from scxlife.platform.kernel_time import kernel_seconds
+from scxlife.platform.sched_ext import ENABLING, snapshot
+
+from .logfile import tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scxlife.fsm.definition import Definition
+    from scxlife.fsm.events import Event
+    from scxlife.fsm.sources import EventSource
+    from scxlife.platform.kernel import Kernel
+
+    from .facts import Facts
+
+# kernel/sched/ext: the reason that is logged when the process closed its own link, or died.
+BY_USER_SPACE = "unregistered from user space"
+_EXIT_LINE = re.compile(r"^EXIT: (.+)$", re.MULTILINE)
+
+
+class Guards:
+    """`source` gives an open event source by its name."""
+
+    def __init__(
+        self, kernel: Kernel, definition: Definition, facts: Facts, source: Callable[[str], EventSource | None]
+    ) -> None:
+        self._kernel = kernel
+        self._definition = definition
+        self._facts = facts
+        self._source = source
+
+    def confirmed(self, event: Event) -> bool:
+        source: Any = self._source("readiness")
+        return source is not None and bool(source.confirm())
+
+    def early_ready(self, event: Event) -> bool:
+        return self._definition.settings["early_ready"] is True
+
+    def progressing(self, event: Event) -> bool:
+        facts, settings = self._facts, self._definition.settings
+        assert facts.pid is not None
+        before, facts.kernel_seconds = facts.kernel_seconds or 0.0, kernel_seconds(self._kernel, facts.pid)
+        share, timeout = settings["verifier_share"], settings["attach_timeout"]
+        if not isinstance(share, (int, float)):
+            return False
+        assert isinstance(timeout, (int, float))
+        worked = (facts.kernel_seconds or 0.0) - before
+        return worked >= share * timeout or snapshot(self._kernel).state == ENABLING
+
+    def hotplugged(self, event: Event) -> bool:
+        facts = self._facts
+        before, facts.hotplug_seq = facts.hotplug_seq, snapshot(self._kernel).hotplug_seq
+        return before != facts.hotplug_seq
+
+    def ejected_by_kernel(self, event: Event) -> bool:
+        reason = reason_of(self._kernel, self._definition, self._facts)
+        return reason is not None and not reason.startswith(BY_USER_SPACE)
+
+
+def reason_of(kernel: Kernel, definition: Definition, facts: Facts) -> str | None:
+    """Why the kernel ended our scheduler: its log says so, or where that can't be read, the scheduler's own."""
+    if facts.kernel_reason is not None:
+        return facts.kernel_reason
+    if facts.log is None or definition.sources["kernel_log"] is None:
+        return None
+    found = _EXIT_LINE.findall(tail(kernel, facts.log, facts.log_dropped))
+    return found[-1] if found else None

@@ -1,0 +1,66 @@
+"""The payload: what is run beside a scheduler, or without one."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import TYPE_CHECKING
+
+from .processes import Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scxlife.fsm.events import Event
+    from scxlife.platform.kernel import Kernel
+
+    from .facts import Facts
+    from .plan import Plan
+
+# Seconds for SIGKILL to be obeyed.
+_DIES_WITHIN = 1.0
+
+
+class Payload:
+    """Its four actions. `ended` is told, with the cause, when there is none that could end."""
+
+    def __init__(self, kernel: Kernel, plan: Plan, facts: Facts, ended: Callable[[str], None]) -> None:
+        self.process = Process(kernel)
+        self._kernel = kernel
+        self._plan = plan
+        self._facts = facts
+        self._ended = ended
+
+    def start(self, event: Event) -> None:
+        if not self._plan.payload:
+            return
+        path, *arguments = self._plan.payload
+        try:
+            self.process.spawn(path, arguments, self._plan.payload_environment, self._plan.payload_output)
+        except OSError as error:
+            text = f"{path}: {errno.errorcode.get(error.errno or 0, '?')}: {error.strerror}"
+            self._facts.payload = {"exit": None, "error": text}
+            self._ended(text)
+
+    def stop(self, event: Event) -> None:
+        if self.process.child is None:
+            self._ended("no payload")
+        else:
+            self.process.signal(signal.SIGTERM, signal.SIGCONT)
+
+    def kill(self, event: Event) -> None:
+        self.process.kill_group()
+        self.process.signal(signal.SIGKILL)
+        if self.process.child is not None:
+            self._kernel.poll([fd for fd in (self.process.child.pidfd,) if fd is not None], _DIES_WITHIN)
+            self.process.reap()
+            if self.process.status is not None:
+                self._facts.payload = {"exit": self.process.status.as_data()}
+            self.process.clear()
+
+    def reap(self, event: Event) -> None:
+        if self.process.child is not None:
+            self.process.kill_group()
+            self.process.reap()
+            self._facts.payload = {"exit": event.data["exit"]}
+            self.process.clear()
