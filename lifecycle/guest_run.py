@@ -57,7 +57,7 @@ def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
         elif frame.type == frames.PROBE:
             name, _, chunk = frame.payload.partition(b"\0")
             probes.setdefault(name.decode("utf-8", "replace"), bytearray()).extend(chunk)
-        elif frame.type in (frames.OUTCOME, frames.INTERNAL_ERROR):
+        elif frame.type in (frames.OUTCOME, frames.EXIT, frames.INTERNAL_ERROR):
             told[frame.type] = json.loads(frame.payload)
 
     result = run_guest(spec, on_frame=on_frame)
@@ -69,6 +69,8 @@ def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
         failure, reason = "unconfirmed", "the guest ended without an outcome"
     elif not failure:
         outcome, kernel = from_json(told[frames.OUTCOME]), told[frames.OUTCOME]["kernel"]
+        if (fault := told.get(frames.EXIT, {}).get("fault")) is not None:
+            outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, f"PID 1: {fault}"))
     log, output = bytes(bulk[frames.LOG]), bytes(bulk[frames.PAYLOAD_OUTPUT])
     produced = {name: bytes(whole) for name, whole in probes.items()}
     return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output, produced)

@@ -108,7 +108,7 @@ def test_a_list_of_states_stands_for_their_long_arrows(shipped: Definition) -> N
     """The shipped lifecycle: an interrupt stops everything that is alive."""
     drawing = read(dot(shipped))
     (stub,) = [tail for tail, head in drawing.edges if tail.startswith(":shared") and head == "stopping"]
-    assert lines(drawing.nodes[stub]["label"]) == ["startup, unsupported, attaching"]
+    assert lines(drawing.nodes[stub]["label"]) == ["startup, unsupported, attaching, running"]
     assert lines(drawing.edges[stub, "stopping"]["label"]) == ["interrupt"]
     assert ("startup", "stopping") not in drawing.edges
     assert "interrupt → stopping" in lines(drawing.nodes["startup"]["label"])

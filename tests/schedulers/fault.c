@@ -39,7 +39,7 @@ static struct {
 	long flood;    /* bytes a second */
 	int exit_code, exit_signal;
 	bool stall, ignore_signals, linger, fork_holder, in_session, daemonise, garbage, close_stdio, bad_program, partial;
-	const char *name;
+	const char *name, *pin;
 } faults = { .exit_after_ms = -1 };
 
 static volatile sig_atomic_t stop, hurry;
@@ -74,6 +74,7 @@ static void usage(FILE *to)
 	      "  --exit-signal N                 end by this signal instead\n"
 	      "  --ignore-signals                SIGINT and SIGTERM\n"
 	      "  --fork-holder[=session]         instead of that end, go on in a child [of a session of its own]; the parent ends\n"
+	      "  --pin PATH                      pin the link there, in a bpf file system, so that it outlives this program\n"
 	      "  --daemonise                     before the attach, go on in a child of a session of its own; the parent ends\n"
 	      "  --flood BYTES                   print so much a second while it waits\n"
 	      "  --garbage                       print bytes that are not UTF-8\n"
@@ -137,7 +138,7 @@ static void parse(int argc, char **argv)
 {
 	enum {
 		DIE = 1, ATTACH_AFTER, FAIL_INIT, SLOW_INIT, BAD_PROGRAM, PARTIAL, NAME, TIMEOUT, ERROR_AFTER, STALL, LINGER,
-		REATTACH, REATTACH_LOOP, PRELOAD, EXIT_AFTER, EXIT_CODE, EXIT_SIGNAL, IGNORE, HOLDER, DAEMONISE, FLOOD,
+		REATTACH, REATTACH_LOOP, PRELOAD, EXIT_AFTER, EXIT_CODE, EXIT_SIGNAL, IGNORE, HOLDER, PIN, DAEMONISE, FLOOD,
 		GARBAGE, CLOSE, HELP,
 	};
 	static const struct option options[] = {
@@ -160,6 +161,7 @@ static void parse(int argc, char **argv)
 		{ "exit-signal", required_argument, NULL, EXIT_SIGNAL },
 		{ "ignore-signals", no_argument, NULL, IGNORE },
 		{ "fork-holder", optional_argument, NULL, HOLDER },
+		{ "pin", required_argument, NULL, PIN },
 		{ "daemonise", no_argument, NULL, DAEMONISE },
 		{ "flood", required_argument, NULL, FLOOD },
 		{ "garbage", no_argument, NULL, GARBAGE },
@@ -234,6 +236,9 @@ static void parse(int argc, char **argv)
 			faults.in_session = optarg && !strcmp(optarg, "session");
 			if (optarg && !faults.in_session)
 				reject(name, optarg);
+			break;
+		case PIN:
+			faults.pin = optarg;
 			break;
 		case DAEMONISE:
 			faults.daemonise = true;
@@ -406,6 +411,8 @@ static bool live(struct fault *skel, long generation, pid_t victim)
 	if (!wait_ms(faults.attach_after_ms))
 		return false;
 	link = SCX_OPS_ATTACH(skel, fault_ops, fault);
+	if (faults.pin)
+		SCX_BUG_ON(bpf_link__pin(link, faults.pin), "pin");
 	attached_at = now_ms();
 	/* As bpf(2) sees it: the kernel says success here for an ops.init that failed as well. */
 	printf("attached, generation %ld\n", generation);

@@ -1,0 +1,200 @@
+"""The end of a boot, through a real port to a host that listens: what comes, in which order, within which bound."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scxlife.lifecycle.boot_ending import BootEnding
+from scxlife.lifecycle.options import boot_ending
+from scxlife.lifecycle.outcomes import Exited, NotAttached, NotConfigured, Outcome, SpawnFailed, StartupDied, Stopped
+from scxlife.lifecycle.plan import Plan
+from scxlife.platform.linux import LinuxKernel
+from scxlife.platform.vm import frames
+from scxlife.platform.vm.port import GuestPort
+
+kernel = LinuxKernel()
+
+
+class PipeProbe:
+    """Produces what is in a pipe; its end comes when nobody can write to it any more."""
+
+    name = "pipe"
+
+    def __init__(self, left: bytes, *, ends: bool) -> None:
+        self._fd, self._write_end = os.pipe()
+        os.set_blocking(self._fd, False)
+        os.write(self._write_end, left)
+        self._ends = ends
+        self.stopped = 0
+
+    def open(self) -> None:
+        """It is."""
+
+    def fileno(self) -> int | None:
+        return self._fd
+
+    def read(self, size: int) -> bytes | None:
+        try:
+            return os.read(self._fd, size) or None
+        except BlockingIOError:
+            return b""
+
+    def stop(self) -> None:
+        self.stopped += 1
+        os.write(self._write_end, b" and its last words")
+        if self._ends:
+            os.close(self._write_end)
+
+    def close(self) -> None:
+        os.close(self._fd)
+        if not self._ends:
+            os.close(self._write_end)
+
+
+@pytest.fixture
+def wire() -> Iterator[tuple[GuestPort, socket.socket]]:
+    here, there = socket.socketpair()
+    port = GuestPort(here.detach())
+    yield port, there
+    port.close()
+    there.close()
+
+
+def told(host: socket.socket) -> list[tuple[int, Any]]:
+    """The frames that came: kind and content."""
+    host.setblocking(False)
+    decoder = frames.Decoder()
+    raw = (frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE)
+    return [
+        (frame.type, frame.payload if frame.type in raw else json.loads(frame.payload))
+        for frame in decoder.feed(host.recv(1 << 20))
+    ]
+
+
+def end(
+    wire: tuple[GuestPort, socket.socket],
+    folder: Path,
+    outcome: Outcome,
+    *,
+    payload: tuple[str, ...] = (),
+    probe: PipeProbe | None = None,
+    failure: str = "",
+) -> list[tuple[int, Any]]:
+    port, host = wire
+    (folder / "log").write_bytes(b"the log\n")
+    output = os.open(folder / "payload", os.O_RDWR | os.O_CREAT)
+    plan = Plan(
+        command="/none",
+        log_path=str(folder / "log"),
+        payload=payload,
+        payload_environment=dict(os.environ),
+        payload_output=output,
+        payload_log=str(folder / "payload"),
+    )
+    BootEnding(
+        kernel,
+        port,
+        boot_ending().with_settings(drain_timeout=0.02),
+        plan,
+        outcome,
+        failure=failure,
+        name="scheduler 1",
+        probe=probe,
+        on_probe=lambda name, chunk: port.send(frames.PROBE, name.encode() + b"\0" + chunk),
+    ).run()
+    os.close(output)
+    if probe is not None:
+        assert probe.stopped == 1
+        probe.close()
+    return told(host)
+
+
+FAILED = {
+    StartupDied: "SchedulerDied",
+    SpawnFailed: "SchedulerDied",
+    NotAttached: "SchedulerNotAttached",
+}
+
+
+@pytest.mark.parametrize("kind", FAILED)
+def test_row_20_a_failed_start_is_told_before_the_probe_is_drained(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path, kind: type[Outcome]
+) -> None:
+    heard = end(wire, tmp_path, kind(reason="why"), probe=PipeProbe(b"a dump", ends=True), failure="EACCES")
+    order = [frames.LOG, frames.LIFECYCLE, frames.OUTCOME, frames.EXIT, frames.PROBE]
+    assert list(dict.fromkeys(type for type, _ in heard)) == order
+    content = dict(heard[:-1])
+    assert content[frames.LIFECYCLE] == {"event": FAILED[kind], "outcome": kind.name, "reason": "why"}
+    assert content[frames.EXIT] == {"status": kind.exit_code, "payload": None, "fault": None}
+    assert b"".join(chunk for type, chunk in heard if type == frames.PROBE) == b"pipe\0a dump and its last words"
+
+
+@pytest.mark.parametrize("kind", [Stopped, Exited])
+def test_row_24_a_run_is_drained_before_its_last_word(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path, kind: type[Outcome]
+) -> None:
+    outcome = kind(exit={"code": 0}, payload={"exit": {"code": 3}})
+    heard = end(wire, tmp_path, outcome, probe=PipeProbe(b"a dump", ends=True))
+    assert list(dict.fromkeys(type for type, _ in heard)) == [
+        frames.LOG,
+        frames.PROBE,
+        frames.OUTCOME,
+        frames.EXIT,
+    ]
+    assert heard[-1][1]["payload"] == {"exit": {"code": 3}}
+
+
+@pytest.mark.parametrize("kind", [Stopped, NotAttached])
+def test_defect_19_a_probe_that_never_ends_is_not_waited_for_without_bound(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path, kind: type[Outcome]
+) -> None:
+    heard = end(wire, tmp_path, kind(), probe=PipeProbe(b"a dump", ends=False))
+    kinds = [type for type, _ in heard]
+    assert {frames.OUTCOME, frames.EXIT, frames.PROBE} <= {*kinds}
+    assert b"".join(chunk for type, chunk in heard if type == frames.PROBE).endswith(b"its last words")
+
+
+def test_row_1_without_a_scheduler_the_payload_runs_all_the_same(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path
+) -> None:
+    heard = end(wire, tmp_path, NotConfigured(), payload=("/bin/sh", "-c", "echo it ran; exit 4"))
+    content = dict(heard)
+    assert content[frames.PAYLOAD_OUTPUT] == b"it ran\n"
+    assert content[frames.OUTCOME]["payload"] == {"exit": {"code": 4}}
+    assert content[frames.OUTCOME]["outcome"] == "not-configured"
+    assert heard[-1][0] == frames.EXIT
+
+
+def test_a_payload_that_can_not_be_started_without_a_scheduler_is_told(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path
+) -> None:
+    heard = end(wire, tmp_path, NotConfigured(), payload=("/none/such",))
+    assert "ENOENT" in dict(heard)[frames.OUTCOME]["payload"]["error"]
+
+
+def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path
+) -> None:
+    port, host = wire
+    plan = Plan(command="/none", log_path=str(tmp_path))  # a folder
+    BootEnding(
+        kernel,
+        port,
+        boot_ending(),
+        plan,
+        Stopped(),
+        failure="",
+        name="scheduler 1",
+        probe=None,
+        on_probe=lambda name, chunk: None,
+    ).run()
+    heard = dict(told(host))
+    assert heard[frames.OUTCOME]["outcome"] == "stopped"
+    assert "Is a directory" in heard[frames.EXIT]["fault"]
