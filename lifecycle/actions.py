@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Lines of the kernel's that are kept: a stall names one task in one line, a loop of restarts never ends.
+DETAILS = 40
+
 SPAWN_HINTS = {
     errno.ENOEXEC: " (no #! line, or not a program for this machine)",
     errno.ETXTBSY: " (somebody still writes to it)",
@@ -169,6 +172,7 @@ class Actions:
     def announce_reattached(self, event: Event) -> None:
         self._facts.attachments += 1
         self._facts.kernel_reason = None
+        self._facts.kernel_details = []
         self._announce("reattached", event.data)
 
     def announce_lost(self, event: Event) -> None:
@@ -178,9 +182,13 @@ class Actions:
         self._announce("exited", event.data)
 
     def note_kernel_reason(self, event: Event) -> None:
-        ours = self._facts.ops is None or event.data["scheduler"] == self._facts.ops
-        if event.data["verb"] == "disabled" and ours:
-            self._facts.kernel_reason = str(event.data["reason"])
+        facts, said = self._facts, event.data
+        if facts.ops is not None and said["scheduler"] not in (facts.ops, None):
+            return
+        if said["verb"] == "disabled":
+            facts.kernel_reason = str(said["reason"])
+        elif said["detail"] is not None and len(facts.kernel_details) < DETAILS:
+            facts.kernel_details.append(str(said["detail"]))
 
     def trim_log(self, event: Event) -> None:
         fd = given(self._facts.log).fd if event.data["log"] == "process" else self._plan.payload_output

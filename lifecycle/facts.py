@@ -41,6 +41,7 @@ class Facts:
     partial: bool | None = None
     attachments: int = 0
     kernel_reason: str | None = None
+    kernel_details: list[str] = attrs.Factory(list)
     held_by: str = ""
     # of what goes with it
     payload: Mapping[str, Any] | None = None

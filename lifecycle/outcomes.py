@@ -16,15 +16,22 @@ INTERNAL = 70  # EX_SOFTWARE of sysexits(3)
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What every outcome carries. `exit` is the process's own status, None when it is unknown or there was none;
-    `timings` are seconds from the spawn to the entry of each phase, and `end`; `partial` says that the scheduler has
-    only the tasks that ask for it, `log_dropped` how many bytes at the beginning of the log were given up, and
-    `degraded` what could not be seen or done as it should."""
+    """What every outcome carries.
+
+    `exit` is the process's own status, None when it is unknown or there was none. `kernel_reason` is why the kernel
+    ended its scheduler, `kernel_details` what it said besides. `cause` is the code of a known one (`diagnosis`), `hint`
+    what to do about it. `partial`: it has only the tasks that ask for it. `log_dropped` counts the bytes at the
+    beginning of the log that were given up. `timings` are seconds from the spawn to the entry of each phase, and `end`.
+    `degraded` is what could not be seen or done as it should.
+    """
 
     reason: str = ""
     phase: str = ""
     exit: Mapping[str, int] | None = None
     kernel_reason: str | None = None
+    kernel_details: Sequence[str] = ()
+    cause: str | None = None
+    hint: str | None = None
     owner: Mapping[str, Any] | None = None
     instance: int | None = None
     enable_seq: int | None = None

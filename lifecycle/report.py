@@ -12,6 +12,9 @@ from scxlife import __version__
 from .outcomes import Outcome, as_json, describe_exit
 from .plain_text import plain
 
+# The kernel's lines of an ejection: all of them are in the JSON.
+SHOWN = 5
+
 
 def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: str | None = None) -> None:
     """A few lines that tell what came of it, and for a failure the last words of the process."""
@@ -25,6 +28,10 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
         say(f"exit       {describe_exit(outcome.exit)}")
     if outcome.kernel_reason is not None:
         say(f"kernel     {outcome.kernel_reason}")
+        for detail in outcome.kernel_details[:SHOWN]:
+            say(f"           {detail}")
+    if outcome.hint is not None:
+        say(f"hint       {outcome.hint} [{outcome.cause}]")
     if outcome.partial and outcome.status == 0:
         say("partial    it has only the tasks that ask for it (SCHED_EXT)")
     if outcome.payload is not None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scxlife.platform.probe import Probe
 
     from .actions import Announce
+    from .diagnosis import Diagnosis
     from .plan import Plan
 
     Sink = Callable[[str, bytes], object]
@@ -219,11 +220,16 @@ class Supervision:
         )
         # A source of somebody else's may have nothing to say of itself.
         blind = [said for source in self._opened if (said := getattr(source, "degraded", None)) is not None]
+        last_words = "" if facts.log is None else tail(self.kernel, facts.log, facts.log_dropped)
+        known = self._diagnosed(last_words) if facts.attachments == 0 else None
         return OUTCOMES[ending.outcome.partition("/")[0]](
             reason=words(self.definition, facts, ending.outcome, self.runtime.fault),
             phase=self.definition.states[ending.noted_in].phase or "",
             exit=facts.exit,
             kernel_reason=reason_of(self.kernel, self.definition, facts),
+            kernel_details=tuple(facts.kernel_details),
+            cause=None if known is None else known.code,
+            hint=None if known is None else known.hint,
             owner=facts.owner,
             instance=facts.instance,
             enable_seq=facts.enable_seq,
@@ -232,8 +238,13 @@ class Supervision:
             log_path=None if facts.log is None else facts.log.path,
             log_lost=None if facts.log is None else facts.log.lost,
             log_dropped=facts.log_dropped,
-            log_tail="" if facts.log is None else tail(self.kernel, facts.log, facts.log_dropped),
+            log_tail=last_words,
             timings=timings,
             payload=facts.payload,
             degraded=tuple(dict.fromkeys([*facts.degraded, *blind])),
         )
+
+    def _diagnosed(self, last_words: str) -> Diagnosis | None:
+        from .diagnosis import diagnose
+
+        return diagnose(last_words, *self.facts.kernel_details)

@@ -37,6 +37,7 @@ LAZY = (
     "traceback",
     "scxlife.lifecycle.arguments_file",
     "scxlife.lifecycle.console",
+    "scxlife.lifecycle.diagnosis",
     "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
     "scxlife.platform.linux.fork",

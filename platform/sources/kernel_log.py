@@ -23,8 +23,9 @@ _SCHEDULER = 'BPF scheduler "'
 class KernelLogSource:
     """Tells `kernel_says` for what sched_ext prints from now on (kernel/sched/ext.c, scx_disable_workfn).
 
-    Data: `verb` (`enabled`, `disabled`, or `detail`: a line that follows `disabled` when the reason is an error),
-    `scheduler`, `reason` (of `disabled`, and `partial` of `enabled`), `detail`, `line`.
+    Data: `verb` (`enabled`, `disabled`, `detail`: a line that follows `disabled` when the reason is an error, `remark`:
+    anything else), `scheduler` (but for a remark), `reason` (of `disabled`, and `partial` of `enabled`), `detail`,
+    `line`.
     """
 
     def __init__(self, kernel: Kernel, path: str = "/dev/kmsg") -> None:
@@ -79,7 +80,7 @@ class KernelLogSource:
 
 
 def parse(record: bytes) -> dict[str, str | None] | None:
-    """The data of `kernel_says`; None for a record that is not about a scheduler.
+    """The data of `kernel_says`; None for a record that is not about sched_ext.
 
     A record is `priority,sequence,microseconds,flags;text`, newline, then ` KEY=value` lines.
     """
@@ -93,7 +94,7 @@ def parse(record: bytes) -> dict[str, str | None] | None:
     if not text.startswith(_SCHEDULER):
         scheduler, colon, detail = text.partition(": ")
         if not colon or not _is_name(scheduler):
-            return None
+            return {"verb": "remark", "scheduler": None, "reason": None, "detail": text, "line": line}
         return {"verb": "detail", "scheduler": scheduler, "reason": None, "detail": detail, "line": line}
     scheduler, _, said = text.removeprefix(_SCHEDULER).partition('" ')
     verb, _, reason = said.partition(" ")

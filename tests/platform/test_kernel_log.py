@@ -80,8 +80,6 @@ def test_the_line_itself_is_kept() -> None:
         b"nonsense",
         b"x,1,2,-;sched_ext: BPF scheduler \"a\" enabled\n",
         b"6,1,2,-;sched_ext: BPF scheduler \"a\" renamed\n",
-        b"6,1,2,-;sched_ext: BPF scheduler \n",
-        b"4,1,2,-;sched_ext: ops->cpu_acquire/release() are deprecated\n",
         b"6,1,2,-;\xff\xfe sched_ext: BPF scheduler \"a\" enabled\n",
         # A continuation line that quotes one.
         b'6,1,2,-;x\n K=sched_ext: BPF scheduler "a" enabled\n',
@@ -166,3 +164,10 @@ def test_the_real_log() -> None:
     assert kernel.poll([fd], 30)
     assert source.drain() == []
     source.close()
+
+
+@pytest.mark.parametrize("text", ['Not compatible with "isolcpus=" domain isolation', "BPF scheduler", "ops are old"])
+def test_A12_what_sched_ext_says_of_no_scheduler_is_a_remark(text: str) -> None:
+    line = f"sched_ext: {text}"
+    said = parse(f"3,1,2,-;{line}\n".encode())
+    assert said == {"verb": "remark", "scheduler": None, "reason": None, "detail": text, "line": line}

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.guest
 BOUND_S = 90.0
 NOW = "kill -USR1 $(pidof scheduler); sleep 60"
 SYSRQ_S = "echo S > /proc/sysrq-trigger"
+ENABLED = "until grep -q enabled /sys/kernel/sched_ext/state; do :; done"
 RAW = (frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE)
 
 
@@ -58,7 +59,15 @@ def boot(tmp_path: Path) -> Boot:
     qemu, busybox = shutil.which("qemu-system-x86_64"), shutil.which("busybox")
     assert qemu is not None and busybox is not None
 
-    def go(arguments: str, *, payload: str = "", setup: str = "", series: str = "6.12", **settings: Any) -> Seen:
+    def go(
+        arguments: str,
+        *,
+        payload: str = "",
+        setup: str = "",
+        series: str = "6.12",
+        append: tuple[str, ...] = (),
+        **settings: Any,
+    ) -> Seen:
         words = ["/bin/sh", "-c", payload] if payload else []
         run = image.Run(
             config=json.dumps({"setup": setup, "payload": words}).encode(),
@@ -77,7 +86,7 @@ def boot(tmp_path: Path) -> Boot:
 
         chosen = accel.choose("auto", qemu=Path(qemu))
         kernel = kernels.find(series).vmlinuz
-        spec = guest.GuestSpec(kernel, tmp_path / "initrd", chosen, Path(qemu), timeout=BOUND_S)
+        spec = guest.GuestSpec(kernel, tmp_path / "initrd", chosen, Path(qemu), timeout=BOUND_S, append=append)
         result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
         assert isinstance(result, guest.Completed), f"{result}\n" + "\n".join(lines)
         return Seen(told)
@@ -184,3 +193,20 @@ def test_row_20_a_refused_scheduler_is_told_before_its_dump(boot: Boot) -> None:
     assert b"ops.init() failed (-22)" in seen.bytes_of(frames.PROBE)
     without = [kind for kind in seen.kinds if kind not in (frames.HELLO, frames.TAPE, frames.PROBE)]
     assert without == [frames.LOG, frames.LIFECYCLE, frames.OUTCOME, frames.EXIT]
+
+
+# What is in the way, and its code: arguments, what is done before, words for the kernel.
+IN_THE_WAY: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "verifier": ("--bad-program", "", ()),
+    "slot-taken": ("", f"cp /scheduler /other; (/other &); {ENABLED}", ()),
+    "isolcpus": ("", "", ("isolcpus=1",)),
+}
+
+
+@pytest.mark.parametrize("cause", IN_THE_WAY)
+def test_A12_A29_what_is_in_the_way_is_told_by_its_code_and_with_a_hint(boot: Boot, cause: str) -> None:
+    arguments, setup, append = IN_THE_WAY[cause]
+    outcome = boot(arguments, setup=setup, append=append, liveness=20.0).outcome
+    assert outcome["outcome"] in ("startup-died", "not-attached")
+    assert (outcome["cause"], outcome["generation"]) == (cause, 0)
+    assert outcome["hint"]
