@@ -51,7 +51,8 @@ _KNOWN = (
         "struct_ops needs the BPF JIT: sysctl net.core.bpf_jit_enable=1, CONFIG_BPF_JIT=y",
     ),
     (
-        r"\(Device or resource busy\)\s+Failed to attach|attach.*(?:EBUSY|[Rr]esource busy)|already running",
+        r"\(Device or resource busy\)\s+Failed to attach|attach.*(?:EBUSY|[Rr]esource busy)"
+        r"|already running|owned by another scheduler",
         "slot-taken",
         "another sched_ext scheduler is enabled: stop it first; `scxlife status` says whose it is",
     ),

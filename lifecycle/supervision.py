@@ -221,9 +221,10 @@ class Supervision:
         # A source of somebody else's may have nothing to say of itself.
         blind = [said for source in self._opened if (said := getattr(source, "degraded", None)) is not None]
         last_words = "" if facts.log is None else tail(self.kernel, facts.log, facts.log_dropped)
-        known = self._diagnosed(last_words) if facts.attachments == 0 else None
+        reason = words(self.definition, facts, ending.outcome, self.runtime.fault)
+        known = self._diagnosed(reason, last_words) if facts.attachments == 0 else None
         return OUTCOMES[ending.outcome.partition("/")[0]](
-            reason=words(self.definition, facts, ending.outcome, self.runtime.fault),
+            reason=reason,
             phase=self.definition.states[ending.noted_in].phase or "",
             exit=facts.exit,
             kernel_reason=reason_of(self.kernel, self.definition, facts),
@@ -244,7 +245,7 @@ class Supervision:
             degraded=tuple(dict.fromkeys([*facts.degraded, *blind])),
         )
 
-    def _diagnosed(self, last_words: str) -> Diagnosis | None:
+    def _diagnosed(self, reason: str, last_words: str) -> Diagnosis | None:
         from .diagnosis import diagnose
 
-        return diagnose(last_words, *self.facts.kernel_details)
+        return diagnose(last_words, *self.facts.kernel_details, reason)
