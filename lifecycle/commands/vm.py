@@ -99,7 +99,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--timeout", type=duration, default=120.0, metavar="S", help="for the whole guest; default: 120s")
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
-    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's whole log")
+    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it")
     sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
