@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from scxlife.fsm.driver import Driver
 from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Ending, Runtime
+from scxlife.platform import cgroup
+from scxlife.platform.sources.cgroup import CgroupSource
 from scxlife.platform.sources.process import ProcessSource
 from scxlife.platform.sources.readiness_file import FileSource
 from scxlife.platform.sources.sched_ext import SchedExtSource
 
 from .actions import Actions, given
+from .diagnosis import diagnose
 from .facts import Facts
 from .guards import Guards, reason_of
 from .logfile import tail
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from scxlife.platform.probe import Probe
 
     from .actions import Announce
-    from .diagnosis import Diagnosis
     from .plan import Plan
 
     Sink = Callable[[str, bytes], object]
@@ -104,7 +106,7 @@ class Supervision:
             if facts.log is not None:
                 self.kernel.close(facts.log.fd)
             if facts.cgroup is not None:
-                self.kernel.close(facts.cgroup.procs)
+                cgroup.close(self.kernel, facts.cgroup)
 
     def pids(self) -> tuple[int, ...]:
         """The processes whose statuses this run takes itself."""
@@ -171,8 +173,6 @@ class Supervision:
     def _cgroup_source(self) -> EventSource | None:
         if self.facts.cgroup is None:
             return None
-        from scxlife.platform.sources.cgroup import CgroupSource
-
         return CgroupSource(self.kernel, self.facts.cgroup, cadence=self.seconds("cadence"))
 
     def _logs_source(self) -> EventSource | None:
@@ -222,7 +222,7 @@ class Supervision:
         blind = [said for source in self._opened if (said := getattr(source, "degraded", None)) is not None]
         last_words = "" if facts.log is None else tail(self.kernel, facts.log, facts.log_dropped)
         reason = words(self.definition, facts, ending.outcome, self.runtime.fault)
-        known = self._diagnosed(reason, last_words) if facts.attachments == 0 else None
+        known = diagnose(last_words, *facts.kernel_details, reason) if facts.attachments == 0 else None
         return OUTCOMES[ending.outcome.partition("/")[0]](
             reason=reason,
             phase=self.definition.states[ending.noted_in].phase or "",
@@ -244,8 +244,3 @@ class Supervision:
             payload=facts.payload,
             degraded=tuple(dict.fromkeys([*facts.degraded, *blind])),
         )
-
-    def _diagnosed(self, reason: str, last_words: str) -> Diagnosis | None:
-        from .diagnosis import diagnose
-
-        return diagnose(last_words, *self.facts.kernel_details, reason)

@@ -25,15 +25,16 @@ _NAMES = 16
 
 @attrs.frozen
 class Cgroup:
-    """`procs` is a descriptor of its `cgroup.procs`, open for writing."""
+    """Its directory, and descriptors of its `cgroup.procs` and `cgroup.kill`, open for writing, and its
+    `cgroup.events`: what ends a run must not want for a descriptor then."""
 
     path: str
     procs: int
+    killer: int
+    events: int
 
-    @property
-    def events(self) -> str:
-        """The file whose `populated` says whether a process is in it; inotify tells of each change."""
-        return f"{self.path}/cgroup.events"
+
+_FILES = (("cgroup.procs", os.O_WRONLY), ("cgroup.kill", os.O_WRONLY), ("cgroup.events", os.O_RDONLY))
 
 
 def make(kernel: Kernel, name: str, *, proc: str = PROC) -> Cgroup:
@@ -46,43 +47,48 @@ def make(kernel: Kernel, name: str, *, proc: str = PROC) -> Cgroup:
             kernel.mkdir(path)
         except FileExistsError:
             continue
-        try:
-            kernel.stat(f"{path}/cgroup.kill")
-            return Cgroup(path, kernel.open(f"{path}/cgroup.procs", os.O_WRONLY))
-        except OSError:
-            kernel.rmdir(path)
-            raise
+        return _opened(kernel, path)
     raise FileExistsError(errno.EEXIST, "all names are taken", f"{parent}/{name}")
+
+
+def _opened(kernel: Kernel, path: str) -> Cgroup:
+    fds: list[int] = []
+    try:
+        for name, flags in _FILES:
+            fds.append(kernel.open(f"{path}/{name}", flags))
+    except OSError:
+        for fd in fds:
+            kernel.close(fd)
+        kernel.rmdir(path)
+        raise
+    return Cgroup(path, *fds)
 
 
 def kill(kernel: Kernel, cgroup: Cgroup) -> None:
     """SIGKILL to every process in it and below, those being forked meanwhile too."""
-    fd = kernel.open(f"{cgroup.path}/cgroup.kill", os.O_WRONLY)
-    try:
-        kernel.write(fd, b"1")
-    finally:
-        kernel.close(fd)
+    kernel.write(cgroup.killer, b"1")
 
 
 def populated(kernel: Kernel, cgroup: Cgroup) -> bool:
     """Whether a living process is in it or below. One that was removed has none."""
     try:
-        fd = kernel.open(cgroup.events, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        return b"populated 1" in kernel.read(fd, 4096)
+        return b"populated 1" in kernel.pread(cgroup.events, 4096, 0)
     except OSError as error:
         if error.errno == errno.ENODEV:
             return False
         raise
-    finally:
+
+
+def close(kernel: Kernel, cgroup: Cgroup) -> None:
+    """Give its descriptors back and leave it as it is."""
+    for fd in (cgroup.procs, cgroup.killer, cgroup.events):
         kernel.close(fd)
 
 
 def remove(kernel: Kernel, cgroup: Cgroup) -> None:
-    """Remove it, with what was made below it, and give its descriptor back. It stays where a process is still in it."""
-    kernel.close(cgroup.procs)
+    """Remove it, with what was made below it, and give its descriptors back. It stays where a process is still in
+    it."""
+    close(kernel, cgroup)
     _remove(kernel, cgroup.path)
 
 

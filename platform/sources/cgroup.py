@@ -39,9 +39,9 @@ class CgroupSource:
         self._due = self._kernel.monotonic()
         try:
             self._fd = self._kernel.inotify_init()
-            self._kernel.inotify_add_watch(self._fd, self._cgroup.events, inotify.IN_MODIFY)
+            self._kernel.inotify_add_watch(self._fd, f"{self._cgroup.path}/cgroup.events", inotify.IN_MODIFY)
         except OSError as error:
-            self.degraded = f"{self._cgroup.events} is not watched: {error.strerror}"
+            self.degraded = f"{self._cgroup.path} is not watched: {error.strerror}"
             self.close()
 
     def fileno(self) -> int | None:
@@ -72,6 +72,6 @@ class CgroupSource:
                 self._kernel.read(self._fd, _BUFFER)
             except OSError as error:
                 if error.errno != errno.EAGAIN:
-                    self.degraded = f"{self._cgroup.events} is not watched: {error.strerror}"
+                    self.degraded = f"{self._cgroup.path} is not watched: {error.strerror}"
                     self.close()
                 return

@@ -66,6 +66,9 @@ def birth(request: pytest.FixtureRequest) -> Iterator[None]:
     Birth.cgroup = made.procs
     yield
     Birth.cgroup = None
+    # Who has closed its descriptors is not yet out of its cgroup.
+    while cgroup.populated(kernel, made):
+        os.sched_yield()
     cgroup.remove(kernel, made)
     assert not Path(made.path).exists()
 
