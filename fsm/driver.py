@@ -141,8 +141,20 @@ class Driver(Sources):
             while self.runtime.ending is None:
                 interest = self.interest()
                 timeout = None if interest.deadline is None else max(0.0, interest.deadline - waiter.monotonic())
-                ready = [fd for fd, _ in waiter.poll(interest.fds, timeout)]
+                try:
+                    ready = [fd for fd, _ in waiter.poll(interest.fds, timeout)]
+                except OSError as error:
+                    # A wait that is refused would be refused at once the next time: going on as before is a busy loop.
+                    ready = self._could_not_wait(error)
                 self.wake(ready, waiter.monotonic())
             return self.runtime.ending
         finally:
             self.close()
+
+    def _could_not_wait(self, error: OSError) -> list[int]:
+        """The machine is told, by `fault`. Raises the error where it knows no such event."""
+        if FAULT not in self.runtime.definition.events:
+            raise error
+        text = f"{type(error).__name__}: {error}"
+        self.runtime.post(Event(FAULT, {"error": text}, "the wait failed"))
+        return []

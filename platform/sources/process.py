@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # A pidfd turns readable a moment before the status of a process that nobody waits for is stored.
 _FIRST_RETRY = 0.001
 _GIVE_UP = 0.1
+# Where the kernel could not be asked at all.
+_LOOK_AGAIN = 0.05
 
 
 @attrs.frozen
@@ -64,7 +66,13 @@ class ProcessSource:
             return []
         if self._child.pidfd is None:
             return self._tell(None, "unknown", "gone before a pidfd could be had")
-        revents = dict(self._kernel.poll((self._child.pidfd,), 0.0)).get(self._child.pidfd, 0)
+        try:
+            revents = dict(self._kernel.poll((self._child.pidfd,), 0.0)).get(self._child.pidfd, 0)
+        except OSError:
+            # No memory for the moment: the end of our process must not be missed for that.
+            self._retry_at = self._kernel.monotonic() + _LOOK_AGAIN
+            return []
+        self._retry_at = None
         if not revents:
             return []
         if not revents & (select.POLLIN | select.POLLHUP):

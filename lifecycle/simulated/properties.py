@@ -1,0 +1,221 @@
+"""What has to hold in every run, held against what the simulated machine knows to be true.
+
+Each property is a generator of violations, in words. The numbers are those of the design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from scxlife.fsm.replay import replay
+from scxlife.fsm.tape_reader import TapeReader
+from scxlife.lifecycle.outcomes import LeftRunning
+from scxlife.platform.sim.clock import SECOND
+from scxlife.platform.sim.faults import Fails, LosesPower, PowerCut, Stalls, WakesUp
+from scxlife.platform.sim.outside import Interrupt, Steal
+from scxlife.platform.sim.processes import Process
+
+from .run import Announcement, Run
+
+# What system calls and small steps of the machine may take beside the deadlines.
+_SLACK = 5.0
+# How much longer the machine is watched after the end, for what might still come.
+_AFTERWARDS = 90 * SECOND
+
+
+def violations(run: Run) -> list[str]:
+    """All that did not hold. The machine goes on for a while in this: look at it before."""
+    found = []
+    for name, holds in PROPERTIES.items():
+        found += [f"{name}: {what}" for what in holds(run)]
+    return found
+
+
+def one_outcome_in_time(run: Run) -> Iterator[str]:
+    """1. Exactly one outcome, within a bound that is computed from the definition's deadlines."""
+    if isinstance(run.error, PowerCut):
+        return
+    if isinstance(run.error, KeyboardInterrupt):
+        if run.process is not None:
+            yield "interrupted after it had started a process, and there is no outcome"
+        return
+    if run.error is not None:
+        yield f"no outcome: {type(run.error).__name__}: {run.error}"
+        return
+    ends = [record for record in run.records if record["kind"] == "end"]
+    if len(ends) != 1:
+        yield f"{len(ends)} ends on the tape"
+    bound = run.scenario.patience + _deadlines(run) + _lost_time(run) + _SLACK
+    if run.seconds > bound:
+        yield f"it took {run.seconds:.1f} s, more than {bound:.1f} s"
+
+
+def _deadlines(run: Run) -> float:
+    """All deadlines one after the other: once it was interrupted, none comes twice."""
+    settings = run.definition.settings
+    timers = {event.timer for event in run.definition.events.values() if event.timer not in (None, "run_for")}
+    durations = [settings[timer] for timer in timers if timer is not None]
+    return sum(float(duration) for duration in durations if isinstance(duration, (int, float)))
+
+
+def _lost_time(run: Run) -> float:
+    """Seconds that the faults took away."""
+    lost = 0.0
+    for fault in run.scenario.faults:
+        if isinstance(fault, Stalls):
+            lost += fault.seconds
+        elif isinstance(fault, WakesUp):
+            lost += fault.late or 0.0
+    takes = [program.exec_takes for program in (run.scenario.program, run.scenario.payload) if program is not None]
+    return lost + sum(takes)
+
+
+def attached_is_true(run: Run) -> Iterator[str]:
+    """2. Never *attached* unless, at that moment, the kernel was enabled and owned by our process."""
+    if run.scenario.ready != "sched_ext":
+        return
+    for said in run.announcements:
+        if said.name not in ("attached", "reattached"):
+            continue
+        at, state, instance = said.told
+        if state != "enabled" or instance is None:
+            yield f"{said.name} when the kernel was {state}"
+        elif not instance.loader.ours:
+            yield f"{said.name} by a stranger's scheduler"
+        elif instance.enabled_at is None or at < instance.enabled_at:
+            yield f"{said.name} before it was enabled"
+
+
+def failure_leaves_nothing(run: Run) -> Iterator[str]:
+    """3. After it has returned our processes are gone, nothing of them is attached, and nothing can become so."""
+    if isinstance(run.error, PowerCut) or isinstance(run.outcome, LeftRunning):
+        return
+    run.machine.clock.advance(run.machine.clock.now + SECOND)
+    for process in run.machine.processes.everyone:
+        if process.ours and process.alive and not _escaped(run, process):
+            yield f"process {process.pid} ({process.comm}) lives on after {_ending(run)}"
+    run.machine.clock.advance(run.machine.clock.now + _AFTERWARDS)
+    present = run.machine.sched_ext.present
+    if present is not None and present.loader.ours and not _escaped(run, present.loader):
+        yield f"scheduler {present.name!r} is in the kernel after {_ending(run)}"
+
+
+def _escaped(run: Run, process: Process) -> bool:
+    """Out of every group that could be killed: only a cgroup would have held it."""
+    return process.cgroup is run.machine.cgroups.root and process.group not in [
+        started.pid for started in run.machine.started
+    ]
+
+
+def _ending(run: Run) -> str:
+    return f"outcome {run.outcome.name}" if run.outcome is not None else f"{type(run.error).__name__}"
+
+
+def nothing_is_left_behind(run: Run) -> Iterator[str]:
+    """4. No zombie, no open descriptor, no watch, no cgroup."""
+    if isinstance(run.error, PowerCut):
+        return
+    left = sorted(set(run.kernel.descriptors.open) - {0, 1, 2})
+    if left:
+        names = ", ".join(f"{fd} {run.kernel.descriptors.open[fd].name}" for fd in left)
+        yield f"descriptors are left open: {names}"
+    if isinstance(run.outcome, LeftRunning):
+        return
+    for child in run.kernel.process.children:
+        if not child.alive and not run.kernel.process.ignores_children:
+            yield f"process {child.pid} ({child.comm}) is left a zombie after {_ending(run)}"
+    for name in run.machine.cgroups.root.below:
+        yield f"cgroup {name} is left after {_ending(run)}"
+
+
+def no_signal_to_strangers(run: Run) -> Iterator[str]:
+    """5. No signal ever goes to a process that we did not start."""
+    for number, process in run.machine.signals_sent:
+        if not process.ours:
+            yield f"signal {number} was sent to {process.pid} ({process.comm})"
+
+
+def exit_status_is_true(run: Run) -> Iterator[str]:
+    """6. The exit status in the outcome is the process's own, or unknown; never invented, never lost without need."""
+    process, outcome = run.process, run.outcome
+    if outcome is None or process is None:
+        return
+    true = None if process.status is None or process.alive else process.status.as_data()
+    if outcome.exit is not None and outcome.exit != true:
+        yield f"{outcome.exit} was told, {true} is true"
+    excused = run.kernel.process.ignores_children or any(
+        isinstance(fault, (Fails, Steal)) for fault in (*run.scenario.faults, *run.scenario.outside)
+    )
+    if outcome.exit is None and true is not None and not excused and not isinstance(outcome, LeftRunning):
+        yield f"the status {true} was there to be had, and is unknown after {_ending(run)}"
+
+
+def death_before_ready_before_deadline(run: Run) -> Iterator[str]:
+    """7. Death beats ready beats deadline."""
+    process = run.process
+    if process is None:
+        return
+    for said in run.announcements:
+        if said.name == "attached" and _dead_before(process, said):
+            yield "attached, of a process that was seen dead"
+    deadlines = {event.name for event in run.definition.events.values() if event.timer is not None}
+    for record, woke in zip(run.records, run.woke, strict=True):
+        if record["kind"] != "step" or record["event"] not in deadlines or record["cell"] != "go":
+            continue
+        sources = run.definition.states[record["state"]].sources
+        if "process" in sources and process.died_at is not None and process.died_at < woke:
+            yield f"deadline {record['event']} in {record['state']}, of a process that was dead by then"
+
+
+def _dead_before(process: Process, said: Announcement) -> bool:
+    return process.died_at is not None and process.died_at < said.woke_at
+
+
+def no_wake_up_without_cause(run: Run) -> Iterator[str]:
+    """8. It never spins: it wakes up for an event, or at its cadence."""
+    cadence = run.definition.settings["cadence"]
+    assert isinstance(cadence, (int, float))
+    # Behind each event it looks again after 1, 2, 4, … ms.
+    bound = 200 + 2 * run.seconds / max(float(cadence), 0.001) + 20 * len(run.records)
+    if run.kernel.waits > bound:
+        yield f"{run.kernel.waits} waits in {run.seconds:.1f} s"
+
+
+def tape_replays(run: Run) -> Iterator[str]:
+    """10. A replayed tape gives the same states."""
+    if run.outcome is None:
+        return
+    result = replay(run.definition, TapeReader(run.lines))
+    if result.difference is not None:
+        yield f"line {result.difference.line}: {result.difference}"
+    elif not result.complete:
+        yield f"the tape is not complete: {result.missing}"
+
+
+def outcome_is_consistent(run: Run) -> Iterator[str]:
+    """The outcome says what was announced, and what was announced is in the outcome."""
+    outcome = run.outcome
+    if outcome is None:
+        return
+    told = {said.name for said in run.announcements}
+    if outcome.name in ("not-configured", "spawn-failed", "startup-died", "not-attached") and "attached" in told:
+        yield f"{outcome.name} after it was attached"
+    if outcome.name in ("exited", "ejected") and "attached" not in told:
+        yield f"{outcome.name}, and it was never attached"
+
+
+Property = Callable[[Run], Iterator[str]]
+PROPERTIES: Mapping[str, Property] = {
+    "one outcome in time": one_outcome_in_time,
+    "attached is true": attached_is_true,
+    "exit status is true": exit_status_is_true,
+    "death before ready before deadline": death_before_ready_before_deadline,
+    "no signal to strangers": no_signal_to_strangers,
+    "nothing is left behind": nothing_is_left_behind,
+    "no wake-up without cause": no_wake_up_without_cause,
+    "the tape replays": tape_replays,
+    "the outcome is consistent": outcome_is_consistent,
+    # The last: it lets the machine go on.
+    "failure leaves nothing": failure_leaves_nothing,
+}

@@ -1,0 +1,117 @@
+"""One scenario from its beginning to its end, and all that was seen of it: the production code on a simulated machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from random import Random
+from typing import Any
+
+import attrs
+
+from scxlife.fsm.definition import Definition
+from scxlife.fsm.tape import Tape
+from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.outcomes import Outcome
+from scxlife.lifecycle.plan import Plan, scheduler_environment
+from scxlife.lifecycle.supervision import Supervision
+from scxlife.platform.sim import Machine, SimKernel
+from scxlife.platform.sim.faults import Injector, PowerCut
+from scxlife.platform.sim.outside import Interrupt
+from scxlife.platform.sim.processes import Process
+from scxlife.platform.sim.profiles import PROFILES
+from scxlife.platform.sim.struct_ops import Instance
+
+from .scenario import Scenario
+
+COMMAND, PAYLOAD, LOG, READY_FILE = "/bin/scheduler", "/bin/payload", "/tmp/sched.log", "/run/ready"
+
+
+@attrs.frozen
+class Announcement:
+    """Something that the supervision told, with what was true: when `state` was read last, what it said, and of which
+    scheduler; and when the supervisor had woken up. Nanoseconds."""
+
+    name: str
+    at: int
+    told: tuple[int, str, Instance | None]
+    woke_at: int
+
+
+@attrs.define(eq=False)
+class Run:
+    """`records` are the tape's. Without an outcome, `error` is what came instead: the supervisor was interrupted before
+    it had begun to listen, lost its power, or failed."""
+
+    scenario: Scenario
+    definition: Definition
+    machine: Machine
+    kernel: SimKernel
+    lines: list[str] = attrs.Factory(list)
+    records: list[Mapping[str, Any]] = attrs.Factory(list)
+    announcements: list[Announcement] = attrs.Factory(list)
+    woke: list[int] = attrs.Factory(list)
+    outcome: Outcome | None = None
+    error: BaseException | None = None
+    began_at: int = 0
+    ended_at: int = 0
+
+    @property
+    def process(self) -> Process | None:
+        """The first process that was started: the scheduler."""
+        return self.machine.started[0] if self.machine.started else None
+
+    @property
+    def seconds(self) -> float:
+        """Virtual seconds that it took."""
+        return (self.ended_at - self.began_at) / 1e9
+
+
+@cache
+def _profile(name: str) -> Definition:
+    return shipped().with_profile(name)
+
+
+def run(scenario: Scenario) -> Run:
+    """Run it. Whatever the supervision raises is in the result."""
+    definition = _profile(scenario.ready).with_settings(**dict(scenario.settings))
+    injector = Injector(scenario.faults, Random(scenario.seed))
+    machine = Machine(
+        PROFILES[scenario.kernel],
+        seed=scenario.seed,
+        faults=injector,
+        pids=scenario.pids,
+        eager_reuse=scenario.eager_reuse,
+        ignores_children=scenario.ignores_children,
+    )
+    if scenario.program is not None:
+        machine.install(COMMAND, scenario.program)
+    if scenario.payload is not None:
+        machine.install(PAYLOAD, scenario.payload)
+    kernel = SimKernel(machine, descriptors=scenario.descriptors)
+    seen = Run(scenario, definition, machine, kernel, began_at=machine.clock.now)
+    machine.expect((*scenario.outside, Interrupt(scenario.patience)))
+    plan = Plan(
+        command=COMMAND,
+        environment=scheduler_environment({}),
+        log_path=LOG,
+        ready_file=READY_FILE if scenario.ready == "file" else None,
+        payload=(PAYLOAD,) if scenario.payload is not None else (),
+    )
+
+    def keep(line: str) -> None:
+        seen.lines.append(line)
+        seen.records.append(json.loads(line))
+        seen.woke.append(kernel.woke_at)
+
+    def announce(name: str, facts: Mapping[str, Any]) -> None:
+        seen.announcements.append(Announcement(name, machine.clock.now, machine.sched_ext.last_told, kernel.woke_at))
+
+    try:
+        tape = Tape(definition, kernel.monotonic, keep)
+        seen.outcome = Supervision(kernel, definition, plan, observer=tape, announce=announce).run()
+    except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
+        seen.error = error
+    seen.ended_at = machine.clock.now
+    return seen

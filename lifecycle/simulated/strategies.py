@@ -1,0 +1,219 @@
+"""Scenarios for Hypothesis to draw: programs of every temper, everything that may befall them, and faults in swarms.
+
+A swarm: each example first picks a few kinds of faults and happenings, and draws of these only. Drawn of all kinds at
+once, every run would be so disturbed that none gets far.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from scxlife.fsm.definition import Value
+from scxlife.platform.sim.faults import ERRNOS, Fails, Fault, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.outside import (
+    Eject,
+    FullDisk,
+    Happening,
+    Hotplug,
+    Interrupt,
+    Kill,
+    Noise,
+    ReadOnlyDisk,
+    RemoveFile,
+    Steal,
+    Stranger,
+    TouchFile,
+)
+from scxlife.platform.sim.profiles import PROFILES
+from scxlife.platform.sim.program import (
+    Attach,
+    Detach,
+    Exit,
+    Fork,
+    Hang,
+    Program,
+    Remove,
+    Serve,
+    Sleep,
+    Step,
+    Stop,
+    Touch,
+    Work,
+    Write,
+)
+
+from .run import READY_FILE
+from .scenario import Scenario
+
+# Mostly short, now and then longer than a deadline.
+_DELAYS = st.sampled_from((0.0, 0.001, 0.02, 0.06, 0.15, 0.4, 0.95, 1.0, 1.05, 2.5, 3.5, 8.0, 11.5))
+_SHORT = st.sampled_from((0.0, 0.001, 0.01, 0.05, 0.3, 1.2))
+_MOMENTS = st.one_of(
+    st.sampled_from((0.0, 0.002, 0.05, 0.07, 0.1, 0.5, 1.0, 1.001, 2.0, 3.0, 5.0, 9.0, 12.0)),
+    st.floats(0, 15, allow_nan=False).map(lambda seconds: round(seconds, 4)),
+)
+_FATAL = ("SIGTERM", "SIGKILL", "SIGSEGV", "SIGINT", "SIGHUP")
+
+_ENDS = st.one_of(
+    st.just(Exit()),
+    st.builds(Exit, code=st.sampled_from((0, 1, 2, 143, 255))),
+    st.builds(Exit, signal=st.sampled_from((6, 9, 11, 15))),
+)
+
+_ATTACHES = st.one_of(
+    st.builds(Attach, verify=_SHORT, init=_SHORT),
+    st.builds(
+        Attach,
+        name=st.sampled_from(("fault", "other")),
+        verify=_DELAYS,
+        init=_DELAYS,
+        end=_SHORT,
+        fails=st.sampled_from((None, None, "ENOMEM", "EINVAL")),
+        refused=st.sampled_from((None, None, None, "EPERM", "EINVAL")),
+        partial=st.booleans(),
+        pin=st.sampled_from((None, None, None, "/sys/fs/bpf/kept")),
+        closed=st.sampled_from((False, False, False, True)),
+    ),
+)
+
+_SIMPLE: st.SearchStrategy[Step] = st.one_of(
+    st.builds(Sleep, _DELAYS),
+    st.builds(Work, _DELAYS),
+    st.builds(Write, size=st.sampled_from((None, 1, 5000, 40_000))),
+    st.builds(Write, text=st.sampled_from(("EXIT: unregistered from user space\n", "EXIT: stall\n", "\udcff\udcfe"))),
+    _ATTACHES,
+    st.builds(Serve, poll=st.sampled_from((1.0, 0.1))),
+    st.just(Detach()),
+    st.just(Touch(READY_FILE)),
+    st.just(Remove(READY_FILE)),
+    st.builds(Hang, st.sampled_from((0.5, 1.9, 2.5, 4.0, None))),
+    st.just(Stop()),
+    st.just(Sleep(None)),
+    _ENDS,
+)
+_SIGNALS: st.SearchStrategy[dict[str, tuple[str, ...]]] = st.sampled_from(
+    (
+        {},
+        {},
+        {"catches": ()},
+        {"catches": (), "ignores": ("SIGINT", "SIGTERM")},
+    )
+)
+
+
+@st.composite
+def programs(draw: st.DrawFn, steps: st.SearchStrategy[Step] = _SIMPLE) -> Program:
+    return Program(
+        steps=tuple(draw(st.lists(steps, max_size=6))),
+        end=draw(_ENDS),
+        **draw(_SIGNALS),
+        exec_takes=draw(st.sampled_from((0.002, 0.002, 0.002, 1.5))),
+        exec_errno=draw(st.sampled_from((None,) * 15 + ("ENOEXEC", "EACCES"))),
+    )
+
+
+_FORKS = st.builds(Fork, programs(), st.booleans())
+_STEPS = st.one_of(_SIMPLE, _SIMPLE, _SIMPLE, _FORKS)
+
+
+@st.composite
+def schedulers(draw: st.DrawFn) -> Program:
+    """One that gets somewhere: it attaches, serves, and does something or other besides."""
+    before = draw(st.lists(_STEPS, max_size=2))
+    between = draw(st.lists(_STEPS, max_size=2))
+    after = draw(st.lists(st.one_of(_STEPS, _ATTACHES, st.just(Serve())), max_size=3))
+    steps = (*before, draw(_ATTACHES), *between, Serve(), *after)
+    return Program(steps=steps, end=draw(_ENDS), **draw(_SIGNALS))
+
+
+@st.composite
+def daemons(draw: st.DrawFn) -> Program:
+    """One whose readiness is a file."""
+    before = draw(st.lists(_STEPS, max_size=2))
+    after = draw(st.lists(_STEPS, max_size=3))
+    return Program(steps=(*before, Touch(READY_FILE), Serve(), *after), end=draw(_ENDS), **draw(_SIGNALS))
+
+
+_HAPPENINGS: dict[str, st.SearchStrategy[Happening]] = {
+    "interrupt": st.builds(Interrupt, _MOMENTS, st.sampled_from(("SIGINT", "SIGTERM"))),
+    "eject": st.builds(Eject, _MOMENTS, st.sampled_from(("runnable task stall", "disabled by sysrq-S", "scx_bpf_error"))),
+    "hotplug": st.builds(Hotplug, _MOMENTS),
+    "kill": st.builds(Kill, _MOMENTS, st.sampled_from((*_FATAL, "SIGSTOP", "SIGCONT"))),
+    "stranger": st.builds(Stranger, _MOMENTS, st.one_of(schedulers(), programs())),
+    "steal": st.builds(Steal, _MOMENTS),
+    "full disk": st.builds(FullDisk, _MOMENTS),
+    "read-only disk": st.builds(ReadOnlyDisk, _MOMENTS),
+    "touch": st.builds(TouchFile, _MOMENTS, st.just(READY_FILE)),
+    "remove": st.builds(RemoveFile, _MOMENTS, st.just(READY_FILE)),
+    "noise": st.builds(Noise, _MOMENTS, st.sampled_from((1, 20, 300))),
+}
+_COUNTS = st.integers(1, 60)
+_FAILS: st.SearchStrategy[Fault] = st.sampled_from(
+    [(call, name) for call, names in ERRNOS.items() for name in names]
+).flatmap(
+    lambda chosen: st.builds(
+        Fails,
+        st.just(chosen[0]),
+        st.just(chosen[1]),
+        at=st.one_of(st.integers(1, 6), st.integers(1, 200)),
+        times=st.sampled_from((1, 1, 2, 1000)),
+        chance=st.sampled_from((None, None, None, 0.02, 0.3)),
+    )
+)
+_FAULTS: dict[str, st.SearchStrategy[Fault]] = {
+    "fails": _FAILS,
+    "stalls": st.builds(Stalls, st.integers(1, 400), st.sampled_from((0.01, 0.5, 1.5, 5.0, 12.0, 70.0))),
+    "wakes": st.builds(WakesUp, _COUNTS, st.sampled_from((None, 0.01, 1.5, 12.0))),
+    "uevents": st.builds(LosesUevents, st.integers(1, 4), st.integers(1, 3), st.booleans(), st.booleans()),
+    "power": st.builds(LosesPower, st.integers(1, 600)),
+}
+_SETTINGS: dict[str, st.SearchStrategy[Any]] = {
+    "liveness": st.sampled_from((0.0, 0.1, 1.0)),
+    "attach_timeout": st.sampled_from((0.2, 2.0)),
+    "attach_at_most": st.sampled_from((1.0, 12.0)),
+    "verifier_share": st.sampled_from((None, 0.2)),
+    "cadence": st.sampled_from((0.01, 0.2, 1.0)),
+    "early_ready": st.booleans(),
+    "run_for": st.sampled_from((None, 0.0, 0.5, 3.0)),
+    "reattach_grace": st.sampled_from((0.0, 0.5, 3.0)),
+    "stop_grace": st.sampled_from((0.0, 1.0, 10.0)),
+    "kill_timeout": st.sampled_from((0.5, 2.0)),
+    "release_timeout": st.sampled_from((0.2, 3.0)),
+    "stop_signal": st.sampled_from(("SIGINT", "SIGTERM")),
+}
+
+
+@st.composite
+def _swarm(draw: st.DrawFn, kinds: dict[str, st.SearchStrategy[Any]], most: int) -> tuple[Any, ...]:
+    chosen = draw(st.lists(st.sampled_from(sorted(kinds)), max_size=2, unique=True))
+    if not chosen:
+        return ()
+    return tuple(draw(st.lists(st.one_of(*(kinds[kind] for kind in chosen)), max_size=most)))
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Scenario:
+    """A whole run. `kernels` are the profiles to choose from."""
+    ready = draw(st.sampled_from(("sched_ext", "sched_ext", "sched_ext", "file", "none")))
+    likely = {"sched_ext": schedulers(), "file": daemons(), "none": programs()}[ready]
+    program = draw(likely if draw(st.integers(0, 5)) else programs(_STEPS))
+    faults = draw(_swarm(_FAULTS, 3))
+    names = draw(st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=3, unique=True))
+    settings: dict[str, Value] = {name: draw(_SETTINGS[name]) for name in names}
+    return Scenario(
+        kernel=draw(st.sampled_from(kernels)),
+        ready=ready,
+        program=program if draw(st.integers(0, 40)) else None,
+        payload=draw(st.one_of(st.none(), st.none(), programs())),
+        outside=tuple(sorted(draw(_swarm(_HAPPENINGS, 4)), key=lambda happening: happening.at)),
+        faults=faults,
+        settings=settings,
+        patience=draw(st.sampled_from((4.0, 15.0, 15.0, 75.0))),
+        seed=draw(st.integers(0, 2**16)),
+        ignores_children=draw(st.sampled_from((False, False, True))),
+        pids=draw(st.sampled_from((4096, 4096, 12))),
+        eager_reuse=draw(st.booleans()),
+        descriptors=draw(st.sampled_from((1024, 1024, 1024, 8, 12))),
+    )

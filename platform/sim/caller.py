@@ -1,0 +1,79 @@
+"""The process that makes the system calls: each takes a moment, in which the rest of the machine goes on."""
+
+from __future__ import annotations
+
+import errno
+
+from .clock import SECOND
+from .descriptors import Description, Descriptors, fail
+from .faults import PowerCut
+from .machine import Machine
+from .nodes import Node, walk
+from .processes import Process
+
+# What one call takes at most, in nanoseconds.
+_CALL = 20_000
+# Calls without a wait between them: more of them is a loop that nothing ends.
+_AT_ONCE = 200_000
+
+
+class Livelock(BaseException):
+    """The supervisor makes system calls without end and never waits."""
+
+
+class Caller:
+    def __init__(self, machine: Machine, *, descriptors: int = 1024) -> None:
+        self.machine = machine
+        self.clock = machine.clock
+        self.process: Process = machine.supervisor
+        self.descriptors = Descriptors(descriptors)
+        self.calls = 0
+        self.calls_since_wait = 0
+        self._injector = machine.injector
+        self._random = machine.random
+        self._interrupted = False
+        machine.descriptors = lambda: self.descriptors.open
+        null = walk(machine.root, "/dev/null")
+        for _ in range(3):
+            self.descriptors.install(null.open(2))
+
+    def monotonic(self) -> float:
+        return self.clock.now / SECOND
+
+    def enter(self, call: str) -> None:
+        """One system call. Raises the OSError that one of the faults wants."""
+        if not self.process.alive:
+            raise PowerCut
+        self.calls += 1
+        self.calls_since_wait += 1
+        if self.calls_since_wait > _AT_ONCE:
+            raise Livelock(f"{_AT_ONCE} system calls and no wait, the last of them {call}")
+        clock = self.clock
+        clock.advance(clock.now + int(self._random.random() * _CALL) + self._stalled())
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+        self._injector.check(call)
+
+    def _stalled(self) -> int:
+        try:
+            return self._injector.stall()
+        except PowerCut:
+            self.die()
+            raise
+
+    def die(self) -> None:
+        """The supervisor is gone, and its descriptors with it; what it has started lives on."""
+        if self.process.alive:
+            for fd in list(self.descriptors.open):
+                self.descriptors.close(fd)
+            self.machine.processes.died(self.process)
+
+    def walk(self, path: str, *, follow: bool = True) -> Node:
+        try:
+            return walk(self.machine.root, path, follow=follow)
+        except OSError as error:
+            fail(error.errno or errno.EIO, path)
+
+    def install(self, description: Description) -> int:
+        return self.descriptors.install(description)

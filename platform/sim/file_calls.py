@@ -1,0 +1,124 @@
+"""Files, as the port wants them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from scxlife.platform.kernel import FileStat
+
+from .caller import Caller
+from .cgroups import CgroupNode
+from .descriptors import Description, fail
+from .nodes import File, Folder, SymbolicLink, parent_of, walk
+from .pins import PinnedLink
+
+
+class FileCalls(Caller):
+    def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+        self.enter("open")
+        return self.install(self._opened(path, flags, mode))
+
+    def _opened(self, path: str, flags: int, mode: int) -> Description:
+        root = self.machine.root
+        try:
+            node = walk(root, path, follow=not flags & os.O_NOFOLLOW)
+        except FileNotFoundError:
+            if not flags & os.O_CREAT:
+                fail(errno.ENOENT, path)
+            folder, name = parent_of(root, path)
+            if not isinstance(folder, Folder):
+                fail(errno.EACCES, path)
+            node = folder.make_file(name, mode)
+        if isinstance(node, SymbolicLink):
+            fail(errno.ELOOP, path)
+        return node.open(flags)
+
+    def read(self, fd: int, size: int) -> bytes:
+        self.enter("read")
+        return self.descriptors[fd].read(size)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        self.enter("pread")
+        return self.descriptors[fd].pread(size, offset)
+
+    def write(self, fd: int, data: bytes) -> int:
+        self.enter("write")
+        return self.descriptors[fd].write(data)
+
+    def lseek(self, fd: int, offset: int, whence: int) -> int:
+        self.enter("lseek")
+        return self.descriptors[fd].seek(offset, whence)
+
+    def close(self, fd: int) -> None:
+        try:
+            self.enter("close")
+        finally:
+            # Whatever it says, the descriptor is gone.
+            if self.process.alive:
+                self.descriptors.close(fd)
+
+    def stat(self, path: str) -> FileStat:
+        self.enter("stat")
+        return self.walk(path).stat()
+
+    def fstat(self, fd: int) -> FileStat:
+        self.enter("fstat")
+        return self.descriptors[fd].stat()
+
+    def listdir(self, path: str) -> list[str]:
+        self.enter("listdir")
+        return self.walk(path).names()
+
+    def readlink(self, path: str) -> str:
+        self.enter("readlink")
+        node = self.walk(path, follow=False)
+        if not isinstance(node, SymbolicLink):
+            fail(errno.EINVAL, path)
+        return node.target
+
+    def unlink(self, path: str) -> None:
+        self.enter("unlink")
+        folder, name = parent_of(self.machine.root, path)
+        if not isinstance(folder, Folder):
+            fail(errno.EPERM, path)
+        folder.unlink(name)
+
+    def mkdir(self, path: str) -> None:
+        self.enter("mkdir")
+        folder, name = parent_of(self.machine.root, path)
+        if isinstance(folder, CgroupNode):
+            folder.make(name)
+        elif isinstance(folder, Folder):
+            folder.make_folder(name)
+        else:
+            fail(errno.EPERM, path)
+
+    def rmdir(self, path: str) -> None:
+        self.enter("rmdir")
+        folder, name = parent_of(self.machine.root, path)
+        if isinstance(folder, CgroupNode):
+            folder.remove(name)
+        elif isinstance(folder, Folder):
+            folder.remove_folder(name)
+        else:
+            fail(errno.EPERM, path)
+
+    def punch_hole(self, fd: int, length: int) -> None:
+        self.enter("punch_hole")
+        self.descriptors[fd].punch(length)
+
+    def access_execute(self, path: str) -> bool:
+        try:
+            node = walk(self.machine.root, path)
+        except OSError:
+            return False
+        return isinstance(node, File) and bool(node.mode & stat.S_IXUSR)
+
+    def bpf_pinned(self, path: str) -> int:
+        self.enter("bpf_pinned")
+        link = self.machine.sched_ext.pins.get(path)
+        if link is None:
+            fail(errno.ENOENT, path)
+        return self.install(PinnedLink(self.machine.clock, link))
