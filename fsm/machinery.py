@@ -21,6 +21,7 @@ What transitions does that an embedder must know, and what is done about it:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 
 from transitions import Machine
@@ -56,7 +57,29 @@ def trigger(event: str) -> str:
 
 
 def build(definition: Definition) -> Machine:
-    """A machine without a model. Every transition calls `before` of the model's runtime, and `after` when it leaves."""
+    """A machine without a model. Every transition calls `before` of the model's runtime, and `after` when it leaves.
+
+    All state is the model's, so definitions that differ in their settings only share one.
+    """
+    return _build(_Table(definition))
+
+
+class _Table:
+    """A definition as far as its machine goes: equal when the cells are the same object."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.definition = definition
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Table) and other.definition.cells is self.definition.cells
+
+    def __hash__(self) -> int:
+        return id(self.definition.cells)
+
+
+@lru_cache(maxsize=8)
+def _build(table: _Table) -> Machine:
+    definition = table.definition
     machine = Machine(
         model=None,
         states=list(definition.states),

@@ -252,7 +252,10 @@ class Actions:
     def remove_cgroup(self, event: Event) -> None:
         made, self._facts.cgroup = self._facts.cgroup, None
         if made is not None:
-            cgroup.remove(self._kernel, made)
+            try:
+                cgroup.remove(self._kernel, made)
+            except OSError as error:
+                self._degrade(f"{made.path} is left: {error.strerror}")
 
     # -- inside
 

@@ -55,12 +55,15 @@ def trim(kernel: Kernel, fd: int, length: int) -> int:
 
 
 def tail(kernel: Kernel, log: Log, dropped: int = 0) -> str:
-    """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds, and none of the first `dropped`."""
+    """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds, and none of the first `dropped`.
+    Nothing where it can't be read: what has become of the run is told all the same."""
     if not log.readable:
         return ""
-    size = kernel.fstat(log.fd).size
-    start = max(dropped, size - TAIL_BYTES)
-    text = kernel.pread(log.fd, TAIL_BYTES, start).decode("utf-8", "replace")
+    try:
+        start = max(dropped, kernel.fstat(log.fd).size - TAIL_BYTES)
+        text = kernel.pread(log.fd, TAIL_BYTES, start).decode("utf-8", "replace")
+    except OSError:
+        return ""
     lines = text.splitlines()
     if start:
         lines = lines[1:]

@@ -20,23 +20,28 @@ from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
 
-SUMMARY = "feed a tape back through its definition"
+SUMMARY = "feed a tape back through its definition, or run a scenario again"
 DESCRIPTION = """Reads TAPE, which `scxlife run --tape` or `scxlife vm run --tape` wrote, and holds each record against
-what the definition says comes next. The first that differs is shown with its line, and no more is read."""
+what the definition says comes next. The first that differs is shown with its line, and no more is read.
+
+A scenario, which `scxlife fuzz` keeps of what it has found, is run again on its simulated kernel and shown step by
+step."""
 EPILOG = """exit codes:
   0    the same, from the header to the end
-  1    a record differs
+  1    a record differs; of a scenario: a property was violated
   2    usage or definition error, or not a tape
   3    the same as far as it goes, but the tape has no end or its last line is cut off
 
 examples:
   scxlife run --ready none --for 1s --tape run.tape -- sleep 60
   scxlife replay run.tape
+  scxlife replay scenarios/attached-is-true-1f0c3a.yaml
   scxlife replay --definition lamp.yaml lamp.tape
   xz -dc run.tape.xz | scxlife replay --json -"""
 
 SAME, DIFFERS, CUT_OFF = 0, 1, 3
 SHIPPED = "scheduler"
+SCENARIO = (".yaml", ".yml")
 #: Characters of a line that are quoted.
 QUOTED = 400
 
@@ -46,7 +51,7 @@ class _Mistake(Exception):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("tape", metavar="TAPE", help="a tape, or - for standard input")
+    parser.add_argument("tape", metavar="TAPE", help="a tape, or - for standard input; or a scenario, *.yaml")
     parser.add_argument(
         "--definition", metavar="FILE", help="the machine's definition (default for the scheduler's: the shipped one)"
     )
@@ -60,6 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     name = "standard input" if parsed.tape == "-" else parsed.tape
+    if name.endswith(SCENARIO):
+        return _run_again(name)
     try:
         with ExitStack() as stack:
             tape = TapeReader(lines_of(_opened(parsed.tape, stack)))
@@ -82,6 +89,17 @@ def run(parsed: argparse.Namespace) -> int:
     if result.difference is not None:
         return DIFFERS
     return SAME if result.complete else CUT_OFF
+
+
+def _run_again(name: str) -> int:
+    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
+    from scxlife.lifecycle.simulated.show import show
+
+    try:
+        scenario = parse(Path(name).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, ScenarioError) as error:
+        return _refuse(f"{name}: {error}")
+    return DIFFERS if show(scenario, print) else SAME
 
 
 def _opened(tape: str, stack: ExitStack) -> BinaryIO:

@@ -6,14 +6,13 @@ Each property is a generator of violations, in words. The numbers are those of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
 from scxlife.lifecycle.outcomes import LeftRunning
 from scxlife.platform.sim.clock import SECOND
-from scxlife.platform.sim.faults import Fails, LosesPower, PowerCut, Stalls, WakesUp
-from scxlife.platform.sim.outside import Interrupt, Steal
+from scxlife.platform.sim.faults import Fails, PowerCut, Stalls, WakesUp
+from scxlife.platform.sim.outside import Steal
 from scxlife.platform.sim.processes import Process
 
 from .run import Announcement, Run
@@ -73,7 +72,7 @@ def _lost_time(run: Run) -> float:
 
 def attached_is_true(run: Run) -> Iterator[str]:
     """2. Never *attached* unless, at that moment, the kernel was enabled and owned by our process."""
-    if run.scenario.ready != "sched_ext":
+    if not _watches_the_kernel(run):
         return
     for said in run.announcements:
         if said.name not in ("attached", "reattached"):
@@ -95,10 +94,16 @@ def failure_leaves_nothing(run: Run) -> Iterator[str]:
     for process in run.machine.processes.everyone:
         if process.ours and process.alive and not _escaped(run, process):
             yield f"process {process.pid} ({process.comm}) lives on after {_ending(run)}"
+    if not _watches_the_kernel(run):
+        return
     run.machine.clock.advance(run.machine.clock.now + _AFTERWARDS)
     present = run.machine.sched_ext.present
     if present is not None and present.loader.ours and not _escaped(run, present.loader):
         yield f"scheduler {present.name!r} is in the kernel after {_ending(run)}"
+
+
+def _watches_the_kernel(run: Run) -> bool:
+    return run.definition.sources["readiness"] == "sched_ext"
 
 
 def _escaped(run: Run, process: Process) -> bool:
@@ -125,8 +130,10 @@ def nothing_is_left_behind(run: Run) -> Iterator[str]:
     for child in run.kernel.process.children:
         if not child.alive and not run.kernel.process.ignores_children:
             yield f"process {child.pid} ({child.comm}) is left a zombie after {_ending(run)}"
+    told = run.outcome.degraded if run.outcome is not None else ()
     for name in run.machine.cgroups.root.below:
-        yield f"cgroup {name} is left after {_ending(run)}"
+        if not any(f"/{name} is left" in what for what in told):
+            yield f"cgroup {name} is left after {_ending(run)}"
 
 
 def no_signal_to_strangers(run: Run) -> Iterator[str]:

@@ -1,10 +1,8 @@
-"""One scenario from its beginning to its end, and all that was seen of it: the production code on a simulated machine."""
+"""One scenario from its beginning to its end: the production code on a simulated machine, and all that was seen."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from functools import cache
 from random import Random
 from typing import Any
 
@@ -12,7 +10,6 @@ import attrs
 
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.tape import Tape
-from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.outcomes import Outcome
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
@@ -23,7 +20,7 @@ from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.struct_ops import Instance
 
-from .scenario import Scenario
+from .scenario import Scenario, definition_of
 
 COMMAND, PAYLOAD, LOG, READY_FILE = "/bin/scheduler", "/bin/payload", "/tmp/sched.log", "/run/ready"
 
@@ -41,8 +38,9 @@ class Announcement:
 
 @attrs.define(eq=False)
 class Run:
-    """`records` are the tape's. Without an outcome, `error` is what came instead: the supervisor was interrupted before
-    it had begun to listen, lost its power, or failed."""
+    """`lines` are the tape's, `records` what stands in them behind the header, `woke` when the supervisor had woken up
+    for each. Without an outcome, `error` is what came instead: the supervisor was interrupted before it had begun to
+    listen, lost its power, or failed."""
 
     scenario: Scenario
     definition: Definition
@@ -68,14 +66,9 @@ class Run:
         return (self.ended_at - self.began_at) / 1e9
 
 
-@cache
-def _profile(name: str) -> Definition:
-    return shipped().with_profile(name)
-
-
 def run(scenario: Scenario) -> Run:
     """Run it. Whatever the supervision raises is in the result."""
-    definition = _profile(scenario.ready).with_settings(**dict(scenario.settings))
+    definition = definition_of(scenario)
     injector = Injector(scenario.faults, Random(scenario.seed))
     machine = Machine(
         PROFILES[scenario.kernel],
@@ -100,17 +93,17 @@ def run(scenario: Scenario) -> Run:
         payload=(PAYLOAD,) if scenario.payload is not None else (),
     )
 
-    def keep(line: str) -> None:
-        seen.lines.append(line)
-        seen.records.append(json.loads(line))
+    def observe(record: Mapping[str, Any]) -> None:
+        seen.records.append(record)
         seen.woke.append(kernel.woke_at)
+        tape(record)
 
     def announce(name: str, facts: Mapping[str, Any]) -> None:
         seen.announcements.append(Announcement(name, machine.clock.now, machine.sched_ext.last_told, kernel.woke_at))
 
     try:
-        tape = Tape(definition, kernel.monotonic, keep)
-        seen.outcome = Supervision(kernel, definition, plan, observer=tape, announce=announce).run()
+        tape = Tape(definition, kernel.monotonic, seen.lines.append)
+        seen.outcome = Supervision(kernel, definition, plan, observer=observe, announce=announce).run()
     except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
         seen.error = error
     seen.ended_at = machine.clock.now

@@ -6,18 +6,23 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, get_args
 
 import attrs
 import yaml
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
+from cattrs.v import format_exception
 
-from scxlife.fsm.definition import Value
-from scxlife.platform.sim import faults, outside, program
+from scxlife.fsm.definition import Definition, Value
+from scxlife.fsm.problems import did_you_mean
+from scxlife.lifecycle.options import shipped
+from scxlife.platform.sim import program
 from scxlife.platform.sim.faults import Fault
 from scxlife.platform.sim.outside import Happening
+from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.program import Program, Step
 
 
@@ -26,7 +31,7 @@ class Scenario:
     """`kernel` names a profile of `platform.sim.profiles`, `ready` one of the definition. `program` null: there is no
     such file. After `patience` seconds the supervisor is interrupted, so that every run has an end."""
 
-    kernel: str = "7.2"
+    kernel: str = attrs.field(default="7.2", validator=attrs.validators.in_(tuple(PROFILES)))
     ready: str = "sched_ext"
     program: Program | None = attrs.Factory(Program)
     payload: Program | None = None
@@ -69,11 +74,32 @@ def parse(text: str) -> Scenario:
     from cattrs import transform_error
 
     try:
-        return _CONVERTER.structure(yaml.safe_load(text), Scenario)
+        scenario = _CONVERTER.structure(yaml.safe_load(text), Scenario)
     except yaml.YAMLError as error:
         raise ScenarioError(f"it is not YAML: {error}") from None
     except Exception as error:  # whatever the structuring meets in a file that anybody may have written
-        raise ScenarioError("; ".join(transform_error(error, path="scenario"))) from None
+        said = transform_error(error, path="scenario", format_exception=_said)
+        raise ScenarioError("; ".join(said)) from None
+    try:
+        definition_of(scenario)
+    except (KeyError, ValueError) as error:
+        raise ScenarioError(str(error.args[0])) from None
+    return scenario
+
+
+def _said(error: BaseException, wanted: type | None) -> str:
+    # A validator of attrs has the field, the wanted values and the value behind its text.
+    return str(error.args[0]) if type(error) is ValueError else format_exception(error, wanted)
+
+
+def definition_of(scenario: Scenario) -> Definition:
+    """The shipped definition with the profile and the settings of the scenario. Raises KeyError, ValueError."""
+    return _profile(scenario.ready).with_settings(**dict(scenario.settings))
+
+
+@cache
+def _profile(name: str) -> Definition:
+    return shipped().with_profile(name)
 
 
 def _converter() -> Converter:
@@ -83,9 +109,21 @@ def _converter() -> Converter:
     tagged: tuple[tuple[Any, str], ...] = ((Step, "do"), (Happening, "what"), (Fault, "what"))
     for union, tag in tagged:
         configure_tagged_union(union, converter, tag_name=tag, tag_generator=_tag)
+        kinds = {_tag(cls) for cls in get_args(union)}
+        converter.register_structure_hook(union, _of_a_kind(tag, kinds, converter.get_structure_hook(union)))
     converter.register_structure_hook(float | None, lambda value, _: None if value is None else float(value))
     converter.register_structure_hook(Value, lambda value, _: value)
     return converter
+
+
+def _of_a_kind(tag: str, kinds: set[str], structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def checked(data: Any, cls: Any) -> Any:
+        kind = data.get(tag) if isinstance(data, dict) else None
+        if kind not in kinds:
+            raise ValueError(f"{tag}: {kind!r} is none of {', '.join(sorted(kinds))}{did_you_mean(str(kind), kinds)}")
+        return structure(data, cls)
+
+    return checked
 
 
 def _tag(cls: type) -> str:

@@ -62,6 +62,7 @@ _ENDS = st.one_of(
     st.builds(Exit, signal=st.sampled_from((6, 9, 11, 15))),
 )
 
+_QUICK = Attach(verify=0.02)
 _ATTACHES = st.one_of(
     st.builds(Attach, verify=_SHORT, init=_SHORT),
     st.builds(
@@ -93,7 +94,7 @@ _SIMPLE: st.SearchStrategy[Step] = st.one_of(
     st.just(Sleep(None)),
     _ENDS,
 )
-_SIGNALS: st.SearchStrategy[dict[str, tuple[str, ...]]] = st.sampled_from(
+_SIGNALS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     (
         {},
         {},
@@ -118,13 +119,23 @@ _FORKS = st.builds(Fork, programs(), st.booleans())
 _STEPS = st.one_of(_SIMPLE, _SIMPLE, _SIMPLE, _FORKS)
 
 
+_MAIN_LOOPS: st.SearchStrategy[Step] = st.sampled_from((Serve(), Serve(0.1), Sleep(0.5), Sleep(None)))
+_AFTERWARDS: st.SearchStrategy[tuple[Step, ...]] = st.sampled_from(
+    ((), (_QUICK, Serve()), (Sleep(0.4), _QUICK, Sleep(None)), (Sleep(None),))
+)
+
+
 @st.composite
 def schedulers(draw: st.DrawFn) -> Program:
-    """One that gets somewhere: it attaches, serves, and does something or other besides."""
-    before = draw(st.lists(_STEPS, max_size=2))
-    between = draw(st.lists(_STEPS, max_size=2))
-    after = draw(st.lists(st.one_of(_STEPS, _ATTACHES, st.just(Serve())), max_size=3))
-    steps = (*before, draw(_ATTACHES), *between, Serve(), *after)
+    """One that gets somewhere: it attaches, serves, and perhaps does something or other besides."""
+    if draw(st.booleans()):
+        after = draw(_AFTERWARDS)
+        steps = (_QUICK, draw(_MAIN_LOOPS), *after)
+    else:
+        before = draw(st.lists(_STEPS, max_size=2))
+        between = draw(st.lists(_STEPS, max_size=2))
+        more = draw(st.lists(st.one_of(_STEPS, _ATTACHES, st.just(Serve())), max_size=3))
+        steps = (*before, draw(_ATTACHES), *between, Serve(), *more)
     return Program(steps=steps, end=draw(_ENDS), **draw(_SIGNALS))
 
 
@@ -136,9 +147,13 @@ def daemons(draw: st.DrawFn) -> Program:
     return Program(steps=(*before, Touch(READY_FILE), Serve(), *after), end=draw(_ENDS), **draw(_SIGNALS))
 
 
+_PAYLOADS = st.one_of(
+    st.builds(lambda seconds: Program((Sleep(seconds),)), st.sampled_from((0.1, 0.5, 2.0, 2.5, 6.0))), programs()
+)
+
 _HAPPENINGS: dict[str, st.SearchStrategy[Happening]] = {
     "interrupt": st.builds(Interrupt, _MOMENTS, st.sampled_from(("SIGINT", "SIGTERM"))),
-    "eject": st.builds(Eject, _MOMENTS, st.sampled_from(("runnable task stall", "disabled by sysrq-S", "scx_bpf_error"))),
+    "eject": st.builds(Eject, _MOMENTS, st.sampled_from(("runnable task stall", "disabled by sysrq-S"))),
     "hotplug": st.builds(Hotplug, _MOMENTS),
     "kill": st.builds(Kill, _MOMENTS, st.sampled_from((*_FATAL, "SIGSTOP", "SIGCONT"))),
     "stranger": st.builds(Stranger, _MOMENTS, st.one_of(schedulers(), programs())),
@@ -181,39 +196,41 @@ _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "stop_grace": st.sampled_from((0.0, 1.0, 10.0)),
     "kill_timeout": st.sampled_from((0.5, 2.0)),
     "release_timeout": st.sampled_from((0.2, 3.0)),
+    "log_limit": st.sampled_from((None, 1, 8192)),
+    "sweep_timeout": st.sampled_from((0.0, 2.0)),
     "stop_signal": st.sampled_from(("SIGINT", "SIGTERM")),
 }
 
 
 @st.composite
 def _swarm(draw: st.DrawFn, kinds: dict[str, st.SearchStrategy[Any]], most: int) -> tuple[Any, ...]:
-    chosen = draw(st.lists(st.sampled_from(sorted(kinds)), max_size=2, unique=True))
-    if not chosen:
+    if draw(st.booleans()):
         return ()
-    return tuple(draw(st.lists(st.one_of(*(kinds[kind] for kind in chosen)), max_size=most)))
+    chosen = draw(st.lists(st.sampled_from(sorted(kinds)), min_size=1, max_size=3, unique=True))
+    return tuple(draw(st.lists(st.one_of(*(kinds[kind] for kind in chosen)), min_size=1, max_size=most)))
 
 
 @st.composite
 def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Scenario:
     """A whole run. `kernels` are the profiles to choose from."""
-    ready = draw(st.sampled_from(("sched_ext", "sched_ext", "sched_ext", "file", "none")))
-    likely = {"sched_ext": schedulers(), "file": daemons(), "none": programs()}[ready]
-    program = draw(likely if draw(st.integers(0, 5)) else programs(_STEPS))
+    ready = draw(st.sampled_from(("sched_ext", "sched_ext", "boot", "file", "none")))
+    likely = {"sched_ext": schedulers(), "boot": schedulers(), "file": daemons(), "none": programs()}[ready]
+    program = draw(programs(_STEPS) if draw(st.sampled_from(range(6))) == 5 else likely)
     faults = draw(_swarm(_FAULTS, 3))
     names = draw(st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=3, unique=True))
     settings: dict[str, Value] = {name: draw(_SETTINGS[name]) for name in names}
     return Scenario(
-        kernel=draw(st.sampled_from(kernels)),
+        kernel=draw(st.sampled_from(kernels) if draw(st.booleans()) else st.just(kernels[0])),
         ready=ready,
-        program=program if draw(st.integers(0, 40)) else None,
-        payload=draw(st.one_of(st.none(), st.none(), programs())),
+        program=None if draw(st.sampled_from(range(40))) == 39 else program,
+        payload=draw(st.one_of(st.none(), st.none(), _PAYLOADS)),
         outside=tuple(sorted(draw(_swarm(_HAPPENINGS, 4)), key=lambda happening: happening.at)),
         faults=faults,
         settings=settings,
         patience=draw(st.sampled_from((4.0, 15.0, 15.0, 75.0))),
         seed=draw(st.integers(0, 2**16)),
         ignores_children=draw(st.sampled_from((False, False, True))),
-        pids=draw(st.sampled_from((4096, 4096, 12))),
+        pids=draw(st.sampled_from((4096, 4096, 4096, 12, 4))),
         eager_reuse=draw(st.booleans()),
-        descriptors=draw(st.sampled_from((1024, 1024, 1024, 8, 12))),
+        descriptors=draw(st.sampled_from((1024,) * 12 + (8, 9, 12, 14))),
     )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import select
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from scxlife.platform.kernel import FileStat
+
+if TYPE_CHECKING:
+    from .nodes import Node
 
 
 def fail(number: int, path: str | None = None) -> NoReturn:
@@ -19,6 +22,8 @@ class Description:
 
     #: What readlink(2) of /proc/PID/fd/N says.
     name = "anon_inode:[nothing]"
+    #: What stat(2) or an inotify watch of that path reaches.
+    node: Node | None = None
 
     def poll(self) -> int:
         """What poll(2) finds: a regular file is always ready."""

@@ -6,14 +6,14 @@ descriptor, no permission, a bad disk. What the machine decides (ENOENT, ESRCH, 
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Mapping
 from random import Random
 
 import attrs
 
 from .clock import nanoseconds
+from .descriptors import fail
+from .names import an_errno, number
 
 #: What each call of the port may fail with, out of the blue.
 ERRNOS: Mapping[str, tuple[str, ...]] = {
@@ -39,7 +39,7 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "readlink": ("ENOMEM", "EIO"),
     "unlink": ("EIO", "EROFS", "EBUSY"),
     "mkdir": ("ENOSPC", "EROFS", "ENOMEM", "EACCES"),
-    "rmdir": ("EBUSY", "ENOMEM"),
+    "rmdir": ("ENOMEM",),
     "punch_hole": ("EOPNOTSUPP", "EIO"),
     "bpf_pinned": ("EPERM", "EMFILE", "ENOMEM"),
     "inotify_init": ("EMFILE", "ENFILE", "ENOMEM"),
@@ -56,10 +56,10 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
 
 @attrs.frozen
 class Fails:
-    """Calls of `call` fail with `errno`: `times` of them from the `at`-th on (counted from 1), or each with `chance`."""
+    """Calls of `call` fail with `errno`: `times` of them from the `at`-th on (from 1), or each with `chance`."""
 
-    call: str
-    errno: str
+    call: str = attrs.field(validator=attrs.validators.in_(tuple(ERRNOS)))
+    errno: str = an_errno()
     at: int = 1
     times: int = 1
     chance: float | None = None
@@ -134,12 +134,10 @@ class Injector:
                     self._uevent_faults.append(fault)
                 case LosesPower():
                     self._last_call = fault.at
-        self._quiet = not faults
+        self.quiet = not faults
 
     def stall(self) -> int:
         """Count one call; nanoseconds for which the supervisor is not scheduled before it."""
-        if self._quiet:
-            return 0
         if self.dead:
             raise PowerCut
         self._calls += 1
@@ -164,8 +162,7 @@ class Injector:
                 due = self._random.random() < fault.chance
             if due:
                 self.injected += 1
-                number: int = getattr(errno, fault.errno)
-                raise OSError(number, os.strerror(number))
+                fail(number(fault.errno))
 
     def wake(self) -> WakesUp | None:
         """Count one poll."""

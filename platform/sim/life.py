@@ -157,4 +157,3 @@ def _serve(machine: Machine, process: Process, step: Serve) -> Code[None]:
         until = machine.clock.now + nanoseconds(step.poll)
         while machine.clock.now < until and not process.asked_to_end:
             yield until - machine.clock.now
-

@@ -9,6 +9,8 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
+from scxlife.platform.sources import inotify
+
 from .cgroups import Hierarchy
 from .clock import SECOND, Clock, nanoseconds
 from .descriptors import Description
@@ -34,7 +36,7 @@ from .processes import Process, Processes
 from .procfs import ProcFolder
 from .profiles import Profile
 from .program import Program
-from .struct_ops import SchedExt
+from .struct_ops import PINS, SchedExt
 from .sysfs import sched_ext_folder
 from .uevents import Uevents
 
@@ -44,8 +46,8 @@ _SUPERVISOR = 200
 
 
 class Machine:
-    """`supervisor` is the process that the port speaks for; `interrupted` what it does with a signal, `descriptors` what
-    it has open, `started` whom it has spawned."""
+    """`supervisor` is the process that the port speaks for; `interrupted` what it does with a signal, `descriptors`
+    what it has open, `started` whom it has spawned."""
 
     def __init__(
         self,
@@ -112,7 +114,7 @@ class Machine:
         return found
 
     def _pin(self, name: str) -> Node | None:
-        return Text(str) if f"/sys/fs/bpf/{name}" in self.sched_ext.pins else None
+        return Text(str) if f"{PINS}/{name}" in self.sched_ext.pins else None
 
     # -- files and programs
 
@@ -134,8 +136,6 @@ class Machine:
             found.append(b"")
         except OSError:
             return
-        from scxlife.platform.sources import inotify
-
         folder.notify(inotify.IN_CLOSE_WRITE, name)
 
     def remove(self, path: str) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scxlife.platform.kernel import FileStat
@@ -157,18 +158,17 @@ class File(Node):
         self.disk.check_writable()
         self.data += data
         self.mtime = self.disk.now()
+        self.notify(inotify.IN_MODIFY)
         return len(data)
 
 
 class _OpenFile(Description):
     def __init__(self, file: File, flags: int) -> None:
+        self.name = f"file:[{file.ino}]"
+        self.node = file
         self._file = file
         self._flags = flags
         self._position = 0
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        return f"file:[{self._file.ino}]"
 
     def read(self, size: int) -> bytes:
         part = bytes(self._file.data[self._position : self._position + size])
@@ -202,6 +202,14 @@ class SymbolicLink(Node):
     def __init__(self, target: str) -> None:
         super().__init__()
         self.target = target
+
+
+class MagicLink(SymbolicLink):
+    """A link in /proc/PID/fd: it leads to what is open, whatever its text says."""
+
+    def __init__(self, target: str, node: Node) -> None:
+        super().__init__(target)
+        self.node = node
 
 
 class Device(Node):
@@ -291,10 +299,12 @@ class MadeUp(Node):
 def walk(root: Node, path: str, *, follow: bool = True) -> Node:
     """The node at `path`. ENOENT, ENOTDIR, ELOOP."""
     node, links = root, 0
-    rest = _names(path)
+    rest = [*_names(path)]
     while rest:
         found = node.lookup(rest.pop())
-        if isinstance(found, SymbolicLink) and (follow or rest):
+        if isinstance(found, MagicLink) and (follow or rest):
+            node = found.node
+        elif isinstance(found, SymbolicLink) and (follow or rest):
             links += 1
             if links > _LINKS_AT_MOST:
                 fail(errno.ELOOP, path)
@@ -312,6 +322,7 @@ def parent_of(root: Node, path: str) -> tuple[Node, str]:
     return walk(root, folder), name
 
 
-def _names(path: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def _names(path: str) -> tuple[str, ...]:
     """The last first."""
-    return [name for name in reversed(path.split("/")) if name and name != "."]
+    return tuple(name for name in reversed(path.split("/")) if name and name != ".")

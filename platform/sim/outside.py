@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from .names import a_signal
 from .program import Program
 
 
@@ -12,7 +13,7 @@ class Interrupt:
     """A signal to the supervisor itself."""
 
     at: float
-    signal: str = "SIGINT"
+    signal: str = a_signal("SIGINT")
 
 
 @attrs.frozen
@@ -35,7 +36,7 @@ class Kill:
     """A signal from a stranger to the first process that the supervisor has started."""
 
     at: float
-    signal: str = "SIGKILL"
+    signal: str = a_signal("SIGKILL")
 
 
 @attrs.frozen
@@ -88,15 +89,5 @@ class Noise:
 
 
 Happening = (
-    Interrupt
-    | Eject
-    | Hotplug
-    | Kill
-    | Stranger
-    | Steal
-    | FullDisk
-    | ReadOnlyDisk
-    | TouchFile
-    | RemoveFile
-    | Noise
+    Interrupt | Eject | Hotplug | Kill | Stranger | Steal | FullDisk | ReadOnlyDisk | TouchFile | RemoveFile | Noise
 )

@@ -13,6 +13,7 @@ from .caller import Caller
 from .cgroups import OpenControl
 from .clock import nanoseconds
 from .descriptors import Description, fail
+from .names import number
 from .nodes import File
 from .processes import Process
 
@@ -72,7 +73,7 @@ class ProcessCalls(Caller):
         if program.exec_errno is not None:
             # The child that could not become the program is there for a moment, and takes a number.
             machine.processes.free_pid()
-            fail(getattr(errno, program.exec_errno), path)
+            fail(number(program.exec_errno), path)
         process = machine.start(self.process, program, comm=path.rpartition("/")[2], ours=True)
         if isinstance(control, OpenControl):
             control.cgroup.enter(process)

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from scxlife.platform.kernel import ExitStatus
 
 from .clock import MICROSECOND, MILLISECOND, SECOND, Clock
-from .descriptors import fail
 from .threads import Code, Thread
 
 if TYPE_CHECKING:
     from .cgroups import CgroupNode
     from .descriptors import Description
-    from .program import Program
     from .struct_ops import Link
 
 INIT_PID = 1
@@ -223,7 +221,7 @@ class Processes:
             if pid not in taken:
                 self._last = pid
                 return pid
-        fail(errno.EAGAIN)
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     def members(self, group: int) -> list[Process]:
         return [process for process in self.by_pid.values() if process.group == group]

@@ -7,24 +7,33 @@ from collections.abc import Callable, Mapping
 
 from .cgroups import MOUNT
 from .descriptors import Description, fail
-from .nodes import MadeUp, Node, SymbolicLink, Text
+from .nodes import MadeUp, MagicLink, Node, SymbolicLink, Text
 from .processes import Process, Processes, ticks
-
-_LINK = "anon_inode:bpf_link"
+from .struct_ops import PINS, Link
 
 
 class ProcFolder(MadeUp):
     """`us` is who reads, and `descriptors` what it has open."""
 
-    def __init__(self, table: Processes, us: Callable[[], Process], descriptors: Callable[[], Mapping[int, Description]]) -> None:
+    def __init__(
+        self, table: Processes, us: Callable[[], Process], descriptors: Callable[[], Mapping[int, Description]]
+    ) -> None:
         super().__init__(self._of, lambda: ["self", "mounts", *map(str, table.by_pid)])
         self._table = table
         self._us = us
         self._descriptors = descriptors
+        self._folders: dict[Process, Node] = {}
 
     def _of(self, name: str) -> Node | None:
-        process = self._us() if name == "self" else self._table.by_pid.get(int(name)) if name.isdecimal() else None
-        return None if process is None else self._folder(process)
+        if name == "self":
+            return SymbolicLink(f"{self._us().pid}")
+        process = self._table.by_pid.get(int(name)) if name.isdecimal() else None
+        if process is None:
+            return None
+        folder = self._folders.get(process)
+        if folder is None:
+            folder = self._folders[process] = self._folder(process)
+        return folder
 
     def _folder(self, process: Process) -> Node:
         def text(content: Callable[[], str]) -> Text:
@@ -62,28 +71,28 @@ class ProcFolder(MadeUp):
             }
         )
 
-    def _open(self, process: Process) -> dict[int, tuple[str, Callable[[], str]]]:
-        """What is behind each descriptor: its link and its fdinfo. A zombie has none."""
+    def _open(self, process: Process) -> Mapping[int, Description | Link]:
+        """What is behind each descriptor. A zombie has none."""
         if not process.alive:
             return {}
-        if process is self._us():
-            return {fd: (one.name, one.fdinfo) for fd, one in self._descriptors().items()}
-        standard = {fd: ("/dev/null", Description().fdinfo) for fd in range(3)}
-        return {**standard, **{fd: (_LINK, link.fdinfo) for fd, link in process.links.items()}}
+        return self._descriptors() if process is self._us() else process.links
 
 
 def _folder(entries: Mapping[str, Node]) -> MadeUp:
     return MadeUp(entries.get, lambda: list(entries))
 
 
-def _link(descriptors: Mapping[int, tuple[str, Callable[[], str]]], name: str) -> Node | None:
+def _link(descriptors: Mapping[int, Description | Link], name: str) -> Node | None:
     found = descriptors.get(int(name)) if name.isdecimal() else None
-    return None if found is None else SymbolicLink(found[0])
+    if found is None:
+        return None
+    node = getattr(found, "node", None)
+    return SymbolicLink(found.name) if node is None else MagicLink(found.name, node)
 
 
-def _info(descriptors: Mapping[int, tuple[str, Callable[[], str]]], name: str) -> Node | None:
+def _info(descriptors: Mapping[int, Description | Link], name: str) -> Node | None:
     found = descriptors.get(int(name)) if name.isdecimal() else None
-    return None if found is None else Text(found[1])
+    return None if found is None else Text(found.fdinfo)
 
 
 def _stat(process: Process) -> str:
@@ -101,4 +110,5 @@ def _mountinfo() -> str:
         "22 1 0:20 / /proc rw,nosuid - proc proc rw\n"
         "23 1 0:21 / /sys rw,nosuid - sysfs sysfs rw\n"
         f"30 23 0:26 / {MOUNT} rw,nosuid - cgroup2 cgroup2 rw\n"
+        f"31 23 0:27 / {PINS} rw,nosuid - bpf bpf rw,mode=700\n"
     )

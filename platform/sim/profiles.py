@@ -8,8 +8,8 @@ from typing import Literal
 
 import attrs
 
-#: The steps of an enable that a reader of sysfs can tell apart: `root/` with an empty `root/ops` appears; `root/ops` has
-#: its text; `state` says enabling; ops.init runs, for as long as it likes.
+#: The steps of an enable that a reader of sysfs can tell apart: `root/` with an empty `root/ops` appears; `root/ops`
+#: has its text; `state` says enabling; ops.init runs, for as long as it likes.
 Step = Literal["kobject", "name", "enabling", "init"]
 
 

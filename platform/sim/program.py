@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import attrs
 
+from .names import an_errno_or_none, signals
+
 
 @attrs.frozen
 class Sleep:
@@ -46,8 +48,8 @@ class Attach:
     init: float = 0.01
     tasks: float = 0.005
     end: float = 0.001
-    fails: str | None = None
-    refused: str | None = None
+    fails: str | None = an_errno_or_none()
+    refused: str | None = an_errno_or_none()
     partial: bool = False
     pin: str | None = None
     closed: bool = False
@@ -121,7 +123,7 @@ class Program:
 
     steps: tuple[Step, ...] = ()
     end: Exit = Exit()
-    ignores: tuple[str, ...] = ()
-    catches: tuple[str, ...] = ("SIGINT", "SIGTERM")
-    exec_errno: str | None = None
+    ignores: tuple[str, ...] = signals()
+    catches: tuple[str, ...] = signals("SIGINT", "SIGTERM")
+    exec_errno: str | None = an_errno_or_none()
     exec_takes: float = 0.002

@@ -13,6 +13,7 @@ import attrs
 
 from .clock import MICROSECOND, nanoseconds
 from .kernel_log import ERROR, INFO, KernelLog
+from .names import number
 from .profiles import Profile
 from .threads import Code, Mutex, Thread
 
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from random import Random
 
     from .clock import Clock
+    from .nodes import Node
     from .processes import Process
     from .program import Attach
     from .uevents import Uevents
 
+#: A bpf file system.
+PINS = "/sys/fs/bpf"
 DEVPATH = "/kernel/sched_ext/root"
 DISABLED, ENABLING, ENABLED, DISABLING = "disabled", "enabling", "enabled", "disabling"
 
@@ -55,6 +59,9 @@ class Instance:
 class Link:
     """What a loader holds: closed by its last holder, it takes its scheduler out of the kernel."""
 
+    name = "anon_inode:bpf_link"
+    node: Node | None = None
+
     def __init__(self, number: int, kernel: SchedExt, instance: Instance) -> None:
         self.number = number
         self.instance = instance
@@ -75,7 +82,7 @@ class Link:
         process.links[fd] = self
         self.holders += 1
 
-    def drop(self, me: Process) -> Code[None]:
+    def drop(self, me: Thread) -> Code[None]:
         """A holder lets go of it; the last one waits until its scheduler is gone."""
         self.holders -= 1
         if self.holders == 0:
@@ -85,9 +92,7 @@ class Link:
 class SchedExt:
     """The state that sysfs shows, and what changes it."""
 
-    def __init__(
-        self, clock: Clock, random: Random, profile: Profile, log: KernelLog, uevents: Uevents
-    ) -> None:
+    def __init__(self, clock: Clock, random: Random, profile: Profile, log: KernelLog, uevents: Uevents) -> None:
         self.state = DISABLED
         self.enable_seq = 0
         self.hotplug_seq = 0
@@ -122,7 +127,7 @@ class SchedExt:
         yield from self._mutex.acquire(me)
         refused = errno.EBUSY if self.state != DISABLED else 0
         if attach.refused is not None:
-            refused = refused or int(getattr(errno, attach.refused))
+            refused = refused or number(attach.refused)
         if refused:
             self._mutex.release()
             return refused
@@ -153,7 +158,7 @@ class SchedExt:
                     if opened_at_hotplug != self.hotplug_seq:
                         self._claim(instance, BY_KERNEL)
                     if attach.fails is not None:
-                        self._claim(instance, f"ops.init() failed (-{getattr(errno, attach.fails)})")
+                        self._claim(instance, f"ops.init() failed (-{number(attach.fails)})")
             if instance.claimed is not None:
                 return
             yield self._moment()
@@ -227,7 +232,7 @@ class SchedExt:
         self.hotplug_seq += 1
         self.eject(BY_KERNEL)
 
-    def unregister(self, me: Process, instance: Instance) -> Code[None]:
+    def unregister(self, me: Thread, instance: Instance) -> Code[None]:
         """The last holder of its link lets go of it."""
         if self._claim(instance, BY_USER_SPACE):
             yield from self._disable(me, instance)
@@ -241,4 +246,3 @@ class _KernelThread(Thread):
 
     def __init__(self, kernel: SchedExt, instance: Instance) -> None:
         super().__init__(kernel._clock, kernel._disable(self, instance))
-

@@ -30,7 +30,6 @@ class Thread:
 
     wake = start
 
-
     def _due(self, turn: int) -> None:
         if turn == self._turn:
             self._step()

@@ -1,0 +1,168 @@
+"""`scxlife fuzz`: attack the lifecycle on a simulated kernel, and keep the smallest scenario of what is found."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scxlife.lifecycle.options import duration, shipped
+from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.sim.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from scxlife.lifecycle.simulated.attack import Score
+
+SUMMARY = "attack the lifecycle on a simulated kernel"
+DESCRIPTION = """Draws whole runs (a kernel, a program, what befalls both, faults of system calls), runs each on a
+simulated kernel in virtual time, and holds it against the properties that every run must have. What violates one is
+shrunk and kept as a small scenario, which `scxlife replay` shows step by step. Ctrl-C ends it; what was found is
+kept."""
+EPILOG = """exit codes:
+  0    nothing was violated
+  1    something was
+  2    usage error
+
+examples:
+  scxlife fuzz --seconds 60
+  scxlife fuzz --examples 100000 --jobs 2 --seed 7
+  scxlife fuzz --profile 6.12 --profile no-network
+  scxlife replay scenarios/attached-is-true-1f0c3a.yaml"""
+
+FOUND = 1
+# Examples that are drawn in one go: few enough that a job which has ended early is not missed for long.
+BATCH = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=duration, metavar="DURATION", help="end after this long")
+    parser.add_argument("--examples", type=_positive, metavar="N", help="end after so many runs (default: 2000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="what the draws begin with (default: 0)")
+    parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes at work (default: 1)")
+    parser.add_argument(
+        "--profile",
+        action="append",
+        choices=sorted(PROFILES),
+        metavar="KERNEL",
+        help=f"of these kernels only; may be repeated: {', '.join(PROFILES)}",
+    )
+    parser.add_argument(
+        "--keep", type=Path, default=Path("scenarios"), metavar="FOLDER", help="where findings go (default: scenarios)"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return number
+
+
+def run(parsed: argparse.Namespace) -> int:
+    try:
+        from scxlife.lifecycle.simulated.attack import Score
+    except ImportError as error:
+        if error.name != "hypothesis":
+            raise
+        raise UsageError("fuzz needs Hypothesis: pip install 'scxlife[fuzz]'") from None
+
+    whole, live = Score(), Live(sys.stderr.isatty())
+    with suppress(KeyboardInterrupt):
+        for part in _batches(parsed, whole):
+            before = len(whole.failures)
+            whole.merge(part)
+            for failure in whole.failures[before:]:
+                _keep(failure.name, failure.violations, failure.scenario, parsed.keep)
+            live.show(whole)
+    live.end(whole)
+    return FOUND if whole.failures else 0
+
+
+def _batches(parsed: argparse.Namespace, whole: Score) -> Iterator[Score]:
+    """The scores of one batch after the other, or of several at a time, until the time or the number is over."""
+    from scxlife.lifecycle.simulated.attack import batch
+
+    kernels = tuple(parsed.profile or PROFILES)
+    wanted = parsed.examples or (None if parsed.seconds is not None else 2000)
+    until = None if parsed.seconds is None else time.monotonic() + parsed.seconds
+    numbers = count(parsed.seed * 1_000_003)
+
+    def another(under_way: int = 0) -> int:
+        """How many examples the next batch has; 0: no more. One that finds something ends early."""
+        if until is not None and time.monotonic() >= until:
+            return 0
+        return BATCH if wanted is None else max(0, min(BATCH, wanted - whole.examples - under_way * BATCH))
+
+    def known() -> frozenset[str]:
+        return frozenset(failure.kind for failure in whole.failures)
+
+    if parsed.jobs == 1:
+        while size := another():
+            yield batch(next(numbers), size, kernels, known())
+        return
+    pool = ProcessPoolExecutor(parsed.jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    waiting: set[Future[Score]] = set()
+    try:
+        while True:
+            while len(waiting) < parsed.jobs and (size := another(len(waiting))):
+                waiting.add(pool.submit(batch, next(numbers), size, kernels, known()))
+            if not waiting:
+                return
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    finally:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+def _keep(name: str, violated: tuple[str, ...], scenario: object, folder: Path) -> None:
+    from scxlife.lifecycle.simulated.scenario import Scenario, dump
+
+    assert isinstance(scenario, Scenario)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.yaml"
+    path.write_text("".join(f"# {line}\n" for line in violated) + dump(scenario))
+    print(f"\r\033[K{violated[0]}\n  {path}" if sys.stderr.isatty() else f"{violated[0]}\n  {path}", flush=True)
+
+
+class Live:
+    """A line that is written over on a terminal, and nothing elsewhere but the last."""
+
+    def __init__(self, terminal: bool) -> None:
+        self._terminal = terminal
+        self._began = time.monotonic()
+        self._definition = shipped()
+
+    def show(self, score: Score) -> None:
+        if self._terminal:
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            print(f"\r\033[K{self._line(score)[: width - 1]}", end="", file=sys.stderr, flush=True)
+
+    def end(self, score: Score) -> None:
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        outcomes = ", ".join(f"{name} {number}" for name, number in score.outcomes.most_common())
+        print(self._line(score), f"outcomes: {outcomes}", score.coverage.summary(self._definition), sep="\n")
+        print(f"{len(score.failures)} kinds of violation" if score.failures else "nothing was violated")
+
+    def _line(self, score: Score) -> str:
+        took = max(time.monotonic() - self._began, 0.001)
+        return (
+            f"{score.examples} runs, {score.examples / took:.0f}/s, {_long(score.seconds)} simulated, "
+            f"{score.faults} faults, {len({way[:2] for way in score.coverage.ways})} cells, "
+            f"{len(score.failures)} findings"
+        )
+
+
+def _long(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f} s"

@@ -1,0 +1,31 @@
+"""A scenario run once more, for a person: its timeline, its outcome, and what did not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.report import say_outcome
+from scxlife.lifecycle.timeline import Timeline
+
+from .properties import violations
+from .run import run
+from .scenario import Scenario
+
+
+def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
+    """Write all of it, and return what was violated."""
+    done = run(scenario)
+    timeline = Timeline(write)
+    for line in done.lines:
+        timeline(line)
+    if done.outcome is not None:
+        say_outcome(done.outcome, write, log_path=done.outcome.log_path)
+    else:
+        write(plain(f"\nno outcome: {type(done.error).__name__}: {done.error}"))
+    injected = done.machine.injector.injected
+    write(f"\n{done.kernel.calls} system calls, {injected} faults, {done.seconds:.3f} s simulated")
+    found = violations(done)
+    for what in found:
+        write(plain(f"violated   {what}"))
+    return found
