@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from scxlife.platform import cgroup
 from scxlife.platform.kernel import CgroupError
+from scxlife.platform.process_group import lives
 from scxlife.platform.sched_ext import snapshot
 
 from .logfile import open_log, trim
@@ -216,12 +217,15 @@ class Actions:
         self._facts.exit = event.data["exit"]  # type: ignore[assignment]
 
     def kill_rest(self, event: Event) -> None:
+        facts = self._facts
         self._process.kill_group()
-        if self._facts.cgroup is not None:
-            try:
-                cgroup.kill(self._kernel, self._facts.cgroup)
-            except OSError as error:
-                self._degrade(f"the cgroup could not be killed: {error.strerror}")
+        if facts.cgroup is None:
+            facts.rest = self._process.group()
+            return
+        try:
+            cgroup.kill(self._kernel, facts.cgroup)
+        except OSError as error:
+            self._degrade(f"the cgroup could not be killed: {error.strerror}")
 
     def reap(self, event: Event) -> None:
         self._process.reap()
@@ -241,13 +245,13 @@ class Actions:
 
         self._facts.held_by = who_keeps(self._kernel)
 
-    def look_for_rest(self, event: Event) -> None:
-        if self._facts.cgroup is None:
-            self._post(EventName.DESERTED, {}, "no cgroup; its process group was swept")
-
     def note_survivors(self, event: Event) -> None:
-        path = given(self._facts.cgroup).path
-        self._facts.held_by = f"in {path}: pid {', '.join(map(str, cgroup.members(self._kernel, path)))}"
+        facts = self._facts
+        if facts.cgroup is not None:
+            left = cgroup.members(self._kernel, facts.cgroup.path)
+        else:
+            left = [member.pid for member in facts.rest if lives(self._kernel, member)]
+        facts.held_by = f"pid {', '.join(map(str, left))}"
 
     def remove_cgroup(self, event: Event) -> None:
         made, self._facts.cgroup = self._facts.cgroup, None

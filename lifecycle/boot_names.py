@@ -22,6 +22,8 @@ class State(StrEnum):
     """The payload runs, without a scheduler of ours."""
     DISMISSING = "dismissing"
     """The payload was asked to end."""
+    DISCARDING = "discarding"
+    """SIGKILL was sent to the payload."""
     FAILED = "failed"
     """The host knows that the start failed; the probe is drained."""
     ENDED = "ended"
@@ -55,6 +57,7 @@ class EventName(StrEnum):
     """Somebody asks for the end."""
     DRAIN_LATE = "drain_late"
     PAYLOAD_LATE = "payload_late"
+    PAYLOAD_STAYS = "payload_stays"
 
 
 class Outcome(StrEnum):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from scxlife.platform.cgroup import Cgroup
     from scxlife.platform.kernel import FileStat
+    from scxlife.platform.process_group import Member
     from scxlife.platform.sched_ext import Snapshot
 
     from .logfile import Log
@@ -33,6 +34,7 @@ class Facts:
     kernel_seconds: float | None = None
     hotplug_seq: int | None = None
     exit: Mapping[str, int] | None = None
+    rest: tuple[Member, ...] = ()
     # of its scheduler
     owner: Mapping[str, Any] | None = None
     instance: int | None = None

@@ -60,6 +60,8 @@ class Guards:
         return before != facts.hotplug_seq
 
     def ejected_by_kernel(self, event: Event) -> bool:
+        if self._facts.attachments == 0:
+            return False
         reason = reason_of(self._kernel, self._definition, self._facts)
         return reason is not None and not reason.startswith(BY_USER_SPACE)
 

@@ -17,16 +17,12 @@ if TYPE_CHECKING:
     from .facts import Facts
     from .plan import Plan
 
-# Seconds for SIGKILL to be obeyed.
-_DIES_WITHIN = 1.0
-
 
 class Payload:
     """Its four actions. `ended` is told, with the cause, when there is none that could end."""
 
     def __init__(self, kernel: Kernel, plan: Plan, facts: Facts, ended: Callable[[str], None]) -> None:
         self.process = Process(kernel)
-        self._kernel = kernel
         self._plan = plan
         self._facts = facts
         self._ended = ended
@@ -50,13 +46,7 @@ class Payload:
 
     def kill(self, event: Event) -> None:
         self.process.kill_group()
-        self.process.signal(signal.SIGKILL)
-        if self.process.child is not None:
-            self._kernel.poll([fd for fd in (self.process.child.pidfd,) if fd is not None], _DIES_WITHIN)
-            self.process.reap()
-            if self.process.status is not None:
-                self._facts.payload = {"exit": self.process.status.as_data()}
-            self.process.clear()
+        self.process.signal(signal.SIGKILL, signal.SIGCONT)
 
     def reap(self, event: Event) -> None:
         if self.process.child is not None:

@@ -5,14 +5,32 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from scxlife.platform.process_group import members
 from scxlife.platform.sources.process import Child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from scxlife.platform.kernel import ExitStatus, Kernel
+    from scxlife.platform.process_group import Member
+
+
+# A child without a pidfd is looked for so often, with so many seconds in between.
+_LOOKS = 100
+_PAUSE = 0.01
+
+
+class _AllBut:
+    """Every number but one."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __contains__(self, number: object) -> bool:
+        return number != self._number
 
 
 class Process:
@@ -43,12 +61,14 @@ class Process:
                 path, (path, *arguments), environment, stdin=null, stdout=output, stderr=output, cgroup=cgroup
             )
         finally:
+            # Before the pidfd is asked for: there is room for one then.
             kernel.close(null)
         pidfd: int | None
         try:
             pidfd = kernel.pidfd_open(pid)
         except OSError as error:
             if error.errno != errno.ESRCH:
+                self._give_up(pid)
                 raise
             pidfd = None  # dead, and reaped by the kernel because SIGCHLD is ignored here
         self.generation += 1
@@ -56,6 +76,15 @@ class Process:
         self.status = None
         self.child = Child(pid=pid, pidfd=pidfd, generation=self.generation, path=path)
         return self.child
+
+    def _give_up(self, pid: int) -> None:
+        """End a child that can't be watched. Nobody has reaped it, so the number of its group is still its own."""
+        with suppress(ProcessLookupError):
+            self._kernel.kill_group(pid, signal.SIGKILL)
+        for _ in range(_LOOKS):
+            if self._kernel.reap_orphan(_AllBut(pid)) is not None:
+                break
+            self._kernel.poll((), _PAUSE)
 
     def signal(self, *signals: int) -> None:
         """Send signals through the pidfd; a process that is dead already is no failure."""
@@ -78,6 +107,16 @@ class Process:
             # EPERM on some kernels when only the zombie is left
             if error.errno not in (errno.ESRCH, errno.EPERM):
                 raise
+
+    def group(self) -> tuple[Member, ...]:
+        """Who lives in its process group, beside itself. Where that can't be seen, nobody."""
+        if self.child is None or self.reaped:
+            return ()
+        try:
+            found = members(self._kernel, self.child.pid)
+        except OSError:
+            return ()
+        return tuple(member for member in found if member.pid != self.child.pid)
 
     def reap(self) -> None:
         """Take the status of the dead process. Somebody else's reaping is no failure: the status stays unknown."""

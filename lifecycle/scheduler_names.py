@@ -41,9 +41,11 @@ class State(StrEnum):
     REAPING = "reaping"
     """Dead; buried when the kernel has let go of it too."""
     SWEEPING = "sweeping"
-    """Buried; the last of its cgroup are dying."""
+    """Buried; the last of its tree are dying."""
     DISMISSING = "dismissing"
     """The payload has no scheduler to run on any more."""
+    DISCARDING = "discarding"
+    """SIGKILL was sent to the payload."""
     DONE = "done"
     """All of ours is gone."""
     NOT_CONFIGURED = "not_configured"
@@ -86,7 +88,7 @@ class EventName(StrEnum):
     CLEAR = "clear"
     """The kernel does not run an instance of ours."""
     DESERTED = "deserted"
-    """No process is left in its cgroup."""
+    """No process is left in its cgroup, or in its group where it has none."""
     DUMPED = "dumped"
     """The kernel wrote down what it knew at an ejection; it is on its way."""
     DRAINED = "drained"
@@ -108,6 +110,7 @@ class EventName(StrEnum):
     RELEASE_LATE = "release_late"
     SWEEP_LATE = "sweep_late"
     PAYLOAD_LATE = "payload_late"
+    PAYLOAD_STAYS = "payload_stays"
 
 
 class Outcome(StrEnum):
@@ -142,7 +145,9 @@ class Outcome(StrEnum):
     LEFT_RUNNING_HELD = "left-running/held"
     """The process is gone and the kernel still runs its instance."""
     LEFT_RUNNING_TREE = "left-running/tree"
-    """The process is gone and others of its cgroup do not end."""
+    """The process is gone and others of its tree do not end."""
+    LEFT_RUNNING_PAYLOAD = "left-running/payload"
+    """The payload is still there after SIGKILL."""
     LEFT_RUNNING_FAULT = "left-running/fault"
     """An action failed while it was being ended."""
 
@@ -194,7 +199,7 @@ class Actions(Protocol):
         """Keep who holds the link of the kernel's scheduler, a process or a pin."""
 
     def note_survivors(self, event: Event, /) -> None:
-        """Keep who is left in the cgroup."""
+        """Keep who of its tree is left."""
 
     def trim_log(self, event: Event, /) -> None:
         """Give up the oldest part of the log."""
@@ -212,7 +217,9 @@ class Actions(Protocol):
         """Keep how it died."""
 
     def kill_rest(self, event: Event, /) -> None:
-        """SIGKILL to what is left of its cgroup, and of its process group while its zombie still holds the number."""
+        """SIGKILL to what is left of its cgroup, and of its process group while its zombie still holds the number;
+        keep who that is.
+        """
 
     def reap(self, event: Event, /) -> None:
         """Take the exit status; the zombie is gone."""
@@ -222,9 +229,6 @@ class Actions(Protocol):
 
     def look_again(self, event: Event, /) -> None:
         """Have the readiness source tell the present fact."""
-
-    def look_for_rest(self, event: Event, /) -> None:
-        """Posts deserted when there is no cgroup to look into."""
 
     def remove_cgroup(self, event: Event, /) -> None:
         """Remove the cgroup."""
@@ -264,7 +268,6 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "reap": given.reap,
         "clear_pid": given.clear_pid,
         "look_again": given.look_again,
-        "look_for_rest": given.look_for_rest,
         "remove_cgroup": given.remove_cgroup,
         "stop_payload": given.stop_payload,
         "kill_payload": given.kill_payload,
@@ -288,8 +291,8 @@ class Guards(Protocol):
         """A CPU has come or gone since this was last asked: what was refused for that may attach again by itself."""
 
     def ejected_by_kernel(self, event: Event, /) -> bool:
-        """The last reason given for our scheduler's end is the kernel's own, not an unregistration by its user
-        space.
+        """It was attached, and the last reason given for its end is the kernel's own, not an unregistration by its
+        user space.
         """
 
 

@@ -11,6 +11,7 @@ from scxlife.fsm.runtime import Ending, Runtime
 from scxlife.platform import cgroup
 from scxlife.platform.sources.cgroup import CgroupSource
 from scxlife.platform.sources.process import ProcessSource
+from scxlife.platform.sources.process_group import GroupSource
 from scxlife.platform.sources.readiness_file import FileSource
 from scxlife.platform.sources.sched_ext import SchedExtSource
 
@@ -103,6 +104,8 @@ class Supervision:
             ending = self.driver.run(happened(EventName.START, cause="asked"))
             return self.outcome(ending)
         finally:
+            self.process.clear()
+            self.payload.process.clear()
             if facts.log is not None:
                 self.kernel.close(facts.log.fd)
             if facts.cgroup is not None:
@@ -133,7 +136,7 @@ class Supervision:
             "file": lambda _: self._file_source,
             "assume": lambda _: self._assume_source,
             "kernel_log": lambda _: self._kernel_log_source,
-            "cgroup": lambda _: self._cgroup_source,
+            "tree": lambda _: self._tree_source,
             "logs": lambda _: self._logs_source,
             "probe": lambda _: self._probe_source,
             "signals": lambda _: self._signal_source,
@@ -170,10 +173,11 @@ class Supervision:
 
         return KernelLogSource(self.kernel)
 
-    def _cgroup_source(self) -> EventSource | None:
-        if self.facts.cgroup is None:
-            return None
-        return CgroupSource(self.kernel, self.facts.cgroup, cadence=self.seconds("cadence"))
+    def _tree_source(self) -> EventSource:
+        cadence = self.seconds("cadence")
+        if self.facts.cgroup is not None:
+            return CgroupSource(self.kernel, self.facts.cgroup, cadence=cadence)
+        return GroupSource(self.kernel, self.facts.rest, cadence=cadence)
 
     def _logs_source(self) -> EventSource | None:
         limit, log = self.definition.settings["log_limit"], given(self.facts.log)

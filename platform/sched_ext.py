@@ -314,11 +314,15 @@ def _start_time(kernel: Kernel, pid: int, proc: str) -> int | None:
 
 def stat_field(kernel: Kernel, pid: int, number: int, proc: str) -> int | None:
     """A field after the third, numbered from 1 as in proc_pid_stat(5); None for a process that is gone."""
+    fields = stat_fields(kernel, pid, proc)
+    return None if fields is None else int(fields[number])
+
+
+def stat_fields(kernel: Kernel, pid: int, proc: str) -> list[str] | None:
+    """All fields, numbered from 1 as in proc_pid_stat(5), the first two left empty; None for a process that is gone."""
     text = _text(kernel, f"{proc}/{pid}/stat")
-    if text is None:
-        return None
     # The command, in parentheses, may itself hold spaces and parentheses.
-    return int(text.rpartition(")")[2].split()[number - 3])
+    return None if text is None else ["", "", "", *text.rpartition(")")[2].split()]
 
 
 def _inode(kernel: Kernel, path: str) -> int | None:

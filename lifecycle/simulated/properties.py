@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
-from scxlife.lifecycle.outcomes import LeftRunning
+from scxlife.lifecycle.outcomes import LeftRunning, SpawnFailed
 from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import Fails, PowerCut, Stalls, WakesUp
 from scxlife.platform.sim.outside import Steal
@@ -146,7 +146,8 @@ def no_signal_to_strangers(run: Run) -> Iterator[str]:
 def exit_status_is_true(run: Run) -> Iterator[str]:
     """6. The exit status in the outcome is the process's own, or unknown; never invented, never lost without need."""
     process, outcome = run.process, run.outcome
-    if outcome is None or process is None:
+    if outcome is None or process is None or isinstance(outcome, SpawnFailed):
+        # A child that could not be watched was ended before it was anybody's.
         return
     true = None if process.status is None or process.alive else process.status.as_data()
     if outcome.exit is not None and outcome.exit != true:
