@@ -121,6 +121,7 @@ class Sources:
 
     def _failed(self, name: str, error: OSError) -> None:
         self._broken.add(name)
+        self.runtime.fault = error
         if FAULT in self.runtime.definition.events:
             text = f"{type(error).__name__}: {error}"
             self.runtime.post(Event(FAULT, {"source": name, "error": text}, f"source {name} failed"))
@@ -155,6 +156,7 @@ class Driver(Sources):
         """The machine is told, by `fault`. Raises the error where it knows no such event."""
         if FAULT not in self.runtime.definition.events:
             raise error
+        self.runtime.fault = error
         text = f"{type(error).__name__}: {error}"
         self.runtime.post(Event(FAULT, {"error": text}, "the wait failed"))
         return []

@@ -64,7 +64,7 @@ class Runtime:
 
     `actions` and `guards` hold a callable for every name that the definition declares, and no other: UnknownName
     tells what is missing and what is too much. `clock` gives monotonic seconds. `observer` is told of everything in
-    order, as tape records. `fault` is the last exception of an action or a guard.
+    order, as tape records. `fault` is the last exception of an action, a guard or an event source.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "unlink": ("EIO", "EROFS", "EBUSY"),
     "mkdir": ("ENOSPC", "EROFS", "ENOMEM", "EACCES"),
     "rmdir": ("ENOMEM",),
-    "punch_hole": ("EOPNOTSUPP", "EIO"),
+    "punch_hole": ("ENOTSUP", "EIO"),
     "bpf_pinned": ("EPERM", "EMFILE", "ENOMEM"),
     "inotify_init": ("EMFILE", "ENFILE", "ENOMEM"),
     "inotify_add_watch": ("ENOSPC", "ENOMEM", "EACCES"),
