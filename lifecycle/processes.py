@@ -84,7 +84,8 @@ class Process:
         for _ in range(_LOOKS):
             if self._kernel.reap_orphan(_AllBut(pid)) is not None:
                 break
-            self._kernel.poll((), _PAUSE)
+            with suppress(OSError):
+                self._kernel.poll((), _PAUSE)
 
     def signal(self, *signals: int) -> None:
         """Send signals through the pidfd; a process that is dead already is no failure."""

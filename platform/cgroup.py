@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -86,8 +87,8 @@ def close(kernel: Kernel, cgroup: Cgroup) -> None:
 
 
 def remove(kernel: Kernel, cgroup: Cgroup) -> None:
-    """Remove it, with what was made below it, and give its descriptors back. It stays where a process is still in
-    it."""
+    """Remove it, with what was made below it, and give its descriptors back. Raises OSError: EBUSY where a process is
+    still in it."""
     close(kernel, cgroup)
     _remove(kernel, cgroup.path)
 
@@ -99,11 +100,8 @@ def _remove(kernel: Kernel, path: str) -> None:
         return
     for name in names:
         _remove(kernel, f"{path}/{name}")
-    try:
+    with suppress(FileNotFoundError):
         kernel.rmdir(path)
-    except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.ENOENT):
-            raise
 
 
 def members(kernel: Kernel, path: str) -> list[int]:

@@ -639,8 +639,9 @@ def test_a_machine_that_stopped_at_the_impossible_says_so() -> None:
     session = Session(SCHEDULER)
     session.runtime.start()
     with pytest.raises(MachineError):
-        session.runtime.handle(Event("fault"))
-    stopped = "no end: the machine stopped at event fault, which state idle holds impossible: nothing acts here"
+        session.runtime.handle(Event("located"))
+    why = "only the start's own actions say so"
+    stopped = f"no end: the machine stopped at event located, which state idle holds impossible: {why}"
     assert replayed(session.lines, SCHEDULER).missing == stopped
 
 
