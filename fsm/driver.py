@@ -57,9 +57,8 @@ class Sources:
         machine = self.runtime.next_deadline()
         due = machine is not None and machine <= now
         for name, source in list(self._open.items()):
-            at = source.next_deadline()
             # A deadline is believed only after every fact was looked at once more.
-            if due or source.fileno() in readable or (at is not None and at <= now):
+            if due or source.fileno() in readable or ((at := source.next_deadline()) is not None and at <= now):
                 self._drain(name)
         if due:
             self.runtime.expire(now)

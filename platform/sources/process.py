@@ -66,6 +66,14 @@ class ProcessSource:
             return []
         if self._child.pidfd is None:
             return self._tell(None, "unknown", "gone before a pidfd could be had")
+        denied: OSError | None = None
+        try:
+            # Before poll(2): of one that is dead it says all there is to say, and nobody is told sooner than then.
+            status = self._kernel.pidfd_wait(self._child.pidfd, reap=False)
+        except OSError as error:
+            status, denied = None, error
+        if status is not None:
+            return self._tell(status, "waitid", "pidfd readable")
         try:
             revents = dict(self._kernel.poll((self._child.pidfd,), 0.0)).get(self._child.pidfd, 0)
         except OSError:
@@ -77,11 +85,7 @@ class ProcessSource:
             return []
         if not revents & (select.POLLIN | select.POLLHUP):
             return self._tell(None, "unknown", f"pidfd revents {revents:#x}")
-        try:
-            status = self._kernel.pidfd_wait(self._child.pidfd, reap=False)
-        except OSError as error:
-            return self._reaped(self._child.pidfd, revents, error)
-        return [] if status is None else self._tell(status, "waitid", "pidfd readable")
+        return [] if denied is None else self._reaped(self._child.pidfd, revents, denied)
 
     def close(self) -> None:
         self._retry_at = None

@@ -9,10 +9,6 @@ a machine does.
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
-import os
-import platform
 import sys
 from pathlib import Path
 
@@ -21,6 +17,7 @@ from engine_machines import MACHINES
 from engine_processes import scale, seconds_to_import, seconds_to_load
 from engine_report import as_json, as_text
 from engine_rounds import Disagreement, Timing, line_up, race
+from machine import date, where
 from peers import ENTRIES
 
 LIFECYCLE = Path(__file__).parents[2] / "lifecycle" / "scheduler.yaml"
@@ -42,7 +39,7 @@ exit codes: 0 done, whatever the figures are; 1 the contestants disagree, so not
 
 def measure(effort: Effort) -> Figures:
     """Everything, in turn. Raises Disagreement, before anything is timed if it can be seen by then."""
-    here = where()
+    here = where((*LIBRARIES, *(entry.distribution for entry in ENTRIES if entry.distribution is not None)))
     fields = {machine.name: line_up(machine) for machine in MACHINES}
     timings: dict[str, dict[str, Timing]] = {}
     for name, (runners, _) in fields.items():
@@ -57,30 +54,7 @@ def measure(effort: Effort) -> Figures:
     for states, events in SIZES:
         say(f"loading {states:,} states × {events} events")
         scales.append(scale(states, events, effort.scales))
-    date = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Figures(here, date, effort, timings, absent, lifecycle, imports, tuple(scales))
-
-
-def where() -> dict[str, str]:
-    """The machine and the versions that the figures belong to."""
-    cpu = platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            cpu = line.partition(":")[2].strip()
-            break
-    versions = []
-    for name in (*LIBRARIES, *(entry.distribution for entry in ENTRIES if entry.distribution is not None)):
-        try:
-            versions.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            versions.append(f"{name} not installed")
-    minute, *_ = os.getloadavg()
-    return {
-        "machine": f"{cpu}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}",
-        "load when it began": f"{minute:.2f}",
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "versions": ", ".join(versions),
-    }
+    return Figures(here, date(), effort, timings, absent, lifecycle, imports, tuple(scales))
 
 
 def say(doing: str) -> None:

@@ -6,6 +6,7 @@ import attrs
 from engine_processes import ALONE, DEPENDENCIES, EVERYTHING, Scale, Spent
 from engine_rounds import Timing
 from peers import DECIDE, DICT, RUNTIME, TRANSITIONS
+from tables import Aim
 
 
 @attrs.frozen
@@ -17,21 +18,6 @@ class Effort:
     loads: int
     imports: int
     scales: int
-
-
-@attrs.frozen
-class Aim:
-    """A bound and what was measured. More is worse, but with `least` it is better."""
-
-    text: str
-    bound: float
-    measured: float
-    unit: str
-    least: bool = False
-
-    @property
-    def met(self) -> bool:
-        return self.measured >= self.bound if self.least else self.measured <= self.bound
 
 
 @attrs.frozen

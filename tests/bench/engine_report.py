@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import attrs
 from engine_figures import Figures
 from engine_machines import MACHINES, Machine, course
 from engine_processes import NOTHING
+from machine import head
 from peers import DICT, ENTRIES, TRANSITIONS
+from tables import aims, table
+
+AIMS = "aims; ratios of engines by their best rounds, on the machine where they are worse"
 
 
 def as_json(figures: Figures) -> str:
@@ -19,30 +22,15 @@ def as_json(figures: Figures) -> str:
 
 def as_text(figures: Figures) -> str:
     parts = [
-        _head(figures),
+        head(figures.date, figures.where),
         *(_race(machine, figures) for machine in MACHINES),
         _works(figures),
         _imports(figures),
         f"load and lint lifecycle/scheduler.yaml: {figures.lifecycle * 1e3:.1f} ms, median of {figures.effort.loads}",
         _scales(figures),
-        _aims(figures),
+        aims(AIMS, figures.aims()),
     ]
     return "\n\n".join(parts)
-
-
-def _table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns: the first to the left, the others to the right."""
-    lines = [head, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [title]
-    for first, *others in lines:
-        cells = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
-        text.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(text)
-
-
-def _head(figures: Figures) -> str:
-    return "\n".join([figures.date, *(f"{name}: {value}" for name, value in figures.where.items())])
 
 
 def _race(machine: Machine, figures: Figures) -> str:
@@ -64,7 +52,7 @@ def _race(machine: Machine, figures: Figures) -> str:
         )
         for name, timing in timings.items()
     ]
-    return _table(title, ("", "best", "median", "× dict", "× transitions"), rows)
+    return table(title, ("", "best", "median", "× dict", "× transitions"), rows)
 
 
 def _works(figures: Figures) -> str:
@@ -83,7 +71,7 @@ def _imports(figures: Figures) -> str:
         for name, spent in figures.imports.items()
     ]
     title = f"import in a fresh interpreter with its bytecode written, ms over {figures.effort.imports} runs, in turn"
-    return _table(title, ("", "best", "median", "above pass"), rows)
+    return table(title, ("", "best", "median", "above pass"), rows)
 
 
 def _scales(figures: Figures) -> str:
@@ -101,18 +89,4 @@ def _scales(figures: Figures) -> str:
     ]
     title = f"load and lint generated definitions, each in a fresh process, median of {figures.effort.scales}"
     head = ("states × events", "KiB of YAML", "cells", "seconds", "µs a cell", "peak MiB", "MiB before")
-    return _table(title, head, rows)
-
-
-def _aims(figures: Figures) -> str:
-    rows = [
-        (
-            aim.text,
-            f"{aim.measured:.2f} {aim.unit}",
-            f"{'at least' if aim.least else 'at most'} {aim.bound:g} {aim.unit}",
-            "met" if aim.met else "MISSED",
-        )
-        for aim in figures.aims()
-    ]
-    title = "aims; ratios of engines by their best rounds, on the machine where they are worse"
-    return _table(title, ("", "measured", "aim", ""), rows)
+    return table(title, head, rows)
