@@ -88,13 +88,16 @@ def test_a_quiet_supervisor_is_never_scheduled(daemon: Daemon, how: str) -> None
     command = [sys.executable, "-m", "scxlife.lifecycle", "run", *words, "--", *daemon.command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert any("→ running" in line for line in process.stdout)
-        until_asleep(process.pid)
-        before = switches(process.pid)
-        time.sleep(1.0)
-        assert switches(process.pid) == before
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=LIMIT)
+        try:
+            assert any("→ running" in line for line in process.stdout)
+            until_asleep(process.pid)
+            before = switches(process.pid)
+            time.sleep(1.0)
+            after = switches(process.pid)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=LIMIT)
+    assert after == before
     assert process.returncode == 0
 
 
