@@ -1,8 +1,8 @@
 /*
  * state_poll INTERVAL STAMPS
  *
- * The peer of tests/bench/attach.py: looks at the kernel's sched_ext state every INTERVAL microseconds (0: all the time)
- * and, whenever it has become `enabled`, appends CLOCK_MONOTONIC in nanoseconds to the file STAMPS, a line each.
+ * The peer of tests/bench/attach.py: looks at the kernel's sched_ext state every INTERVAL microseconds and, whenever it
+ * has become `enabled`, appends CLOCK_MONOTONIC in nanoseconds to the file STAMPS, a line each.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -38,8 +38,8 @@ int main(int argc, char **argv)
 		return 2;
 	interval = atol(argv[1]);
 	pause = (struct timespec){ .tv_sec = interval / 1000000, .tv_nsec = interval % 1000000 * 1000 };
-	/* What sleeps goes first, as our PID 1 does; what never sleeps must let others run. */
-	if (interval && sched_setscheduler(0, SCHED_FIFO, &first))
+	/* As our PID 1. */
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
 		return 3;
 	for (;; was = is) {
 		is = enabled();
@@ -48,7 +48,6 @@ int main(int argc, char **argv)
 			fprintf(stamps, "%" PRId64 "\n", now.tv_sec * INT64_C(1000000000) + now.tv_nsec);
 			fflush(stamps);
 		}
-		if (interval)
-			nanosleep(&pause, NULL);
+		nanosleep(&pause, NULL);
 	}
 }

@@ -1,16 +1,14 @@
 """Takes the scheduler through its whole life again and again, as our PID 1 does, beside a poll of the kernel's state.
 
 For tests/bench/attach.py. Each life's tape goes to the host, and then a LIFECYCLE frame with the moments, in seconds of
-CLOCK_MONOTONIC, at which the kernel logged `enabled`, the poll saw it, and, in the first lives, a watcher that never
-sleeps did; and how far the clock of the kernel's log has strayed in this life.
+CLOCK_MONOTONIC, at which the kernel logged `enabled` and the poll saw it, and how far the clock of the kernel's log has
+strayed in this life.
 """
 
 import errno
 import json
 import os
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from inits.base import reboot
 from scxlife.fsm.frozen import thaw
@@ -23,7 +21,7 @@ from scxlife.lifecycle.realtime import take_precedence
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.port import GuestPort
 
-POLLED, WATCHED = "/tmp/polled", "/tmp/watched"
+POLLED = "/tmp/polled"
 _RECORD = 8192
 _MARK = "scxlife: what time is it?"
 
@@ -58,23 +56,16 @@ class KernelLog:
         return (before + after) / 2 - logged
 
 
-@contextmanager
-def poll(kernel: InitKernel, microseconds: int, stamps: str) -> Iterator[None]:
-    """state_poll.c at work."""
+def start_poll(kernel: InitKernel, microseconds: int) -> None:
+    """Set state_poll.c to work until the reboot."""
     null = kernel.open("/dev/null", os.O_RDWR)
-    argv = ("state_poll", str(microseconds), stamps)
-    pid = kernel.spawn("/state_poll", argv, ENVIRONMENT, stdin=null, stdout=2, stderr=2)
+    kernel.spawn("/state_poll", ("state_poll", str(microseconds), POLLED), ENVIRONMENT, stdin=null, stdout=2, stderr=2)
     kernel.close(null)
-    try:
-        yield
-    finally:
-        # PID 1 buries it with the orphans.
-        os.kill(pid, signal.SIGKILL)
 
 
-def taken(stamps: str) -> list[float]:
-    """The moments in a file of state_poll, which is then empty."""
-    with open(stamps, "r+b") as file:
+def polled() -> list[float]:
+    """The moments that the poll has written down, once each."""
+    with open(POLLED, "r+b") as file:
         moments = [int(line) / 1e9 for line in file]
         file.truncate(0)
     return moments
@@ -92,14 +83,10 @@ def main() -> None:
         config = json.loads(file.read())
     port.send(frames.HELLO, json.dumps({"release": os.uname().release, "degraded": degraded}).encode())
     log = KernelLog()
-    with poll(kernel, config["interval_us"], POLLED):
-        for number in range(config["lives"]):
-            if number < config["watched"]:
-                with poll(kernel, 0, WATCHED):
-                    moments = {**live(kernel, port, log), "watched": taken(WATCHED)}
-            else:
-                moments = live(kernel, port, log)
-            port.send(frames.LIFECYCLE, json.dumps({**moments, "polled": taken(POLLED)}).encode())
+    start_poll(kernel, config["interval_us"])
+    for _ in range(config["lives"]):
+        moments = live(kernel, port, log)
+        port.send(frames.LIFECYCLE, json.dumps({**moments, "polled": polled()}).encode())
     port.send(frames.EXIT, b"{}")
     port.finish(20.0)
     reboot()
