@@ -13,7 +13,7 @@ help:
 	@echo "make run     boot a guest and take scx_simple through its whole life (RUN='…' for other arguments)"
 	@echo "make test    all tests, the real-kernel ones included"
 	@echo "make lint    ruff and mypy --strict"
-	@echo "make bench   the engine beside its peers; boot cost beside a busybox init"
+	@echo "make bench   the engine, the boot, an exit noticed, an attach noticed, a quiet run: each beside its peers"
 	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
 
 # A stamp that is older than pyproject.toml installs again; a broken environment is made anew.
@@ -52,6 +52,9 @@ lint: $(VENV)/.ready
 bench: kernel
 	$(BIN)/python tests/bench/engine.py
 	$(BIN)/python tests/bench/boot.py
+	$(BIN)/python tests/bench/exit.py
+	$(BIN)/python tests/bench/attach.py
+	$(BIN)/python tests/bench/quiet.py
 
 clean:
 	rm -rf $(VENV) .packages.log

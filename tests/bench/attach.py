@@ -51,7 +51,7 @@ def guest_spec(folder: Path, config: dict[str, Any]) -> tuple[guest.GuestSpec, s
     base = image.build_base(entry="inits.attaches", modules=LAZY)
     run = image.Run(
         config=json.dumps(config).encode(),
-        definition=freeze(shipped().with_settings(run_for=RUN_FOR_S)),
+        definition=freeze(shipped().with_profile("boot").with_settings(run_for=RUN_FOR_S)),
         scheduler=scheduler,
         files=((compiled("state_poll.c", folder, static=True), "/state_poll"),),
     )

@@ -21,7 +21,7 @@ import attrs
 
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
-from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, image, kernels, schedulers
 from scxlife.platform.vm.cpio import Tree
 from scxlife.platform.vm.elf import closure, merged_directories
@@ -58,9 +58,10 @@ def busybox_image(busybox: Path, scheduler: Path, target: Path) -> None:
 
 def our_image(busybox: Path, scheduler: Path, target: Path) -> None:
     base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox)
-    definition = freeze(shipped().with_settings(run_for=1.0))
+    definition = freeze(shipped().with_profile("boot").with_settings(run_for=1.0))
     config = b'{"payload": [], "setup": ""}'
-    image.build_run(base, image.Run(config=config, definition=definition, scheduler=scheduler), target)
+    run = image.Run(config=config, definition=definition, boot=freeze(boot_ending()), scheduler=scheduler)
+    image.build_run(base, run, target)
 
 
 def boot(spec: GuestSpec) -> tuple[float, float]:

@@ -1,9 +1,9 @@
 """How long after a child's _exit(2) its supervisor knows, beside others who wait for a child.
 
-The child (exit_child.c) lives on for a few ms once its waiter waits, writes CLOCK_MONOTONIC to shared memory, and calls
-_exit. What is measured ends when the waiter knows the child's status, so it has the child's own teardown in it, which is
-the kernel's and the same for all. Each waiter is a process of its own that waits for one child at a time; they take
-turns, and in one round all have the same delay.
+The child (exit_child.c) lives on for some ms once its waiter waits, writes CLOCK_MONOTONIC to shared memory, and calls
+_exit. The time ends when the waiter knows the child's status, so the child's own teardown is in it, which is the
+kernel's and the same for all. Each waiter is a process of its own that waits for one child at a time; they take turns,
+and in one round all have the same delay.
 
     python tests/bench/exit.py [ROUNDS]
 """

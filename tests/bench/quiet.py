@@ -1,8 +1,9 @@
 """What a supervisor costs while nothing happens: how often it woke, and its memory, beside polls every 50 ms.
 
 On this host `scxlife run` with both kinds of readiness that need no sched_ext, and a supervisor that polls
-(quiet_poll.py). In a guest our PID 1 under scx_simple, and a poll of the kernel's state (state_poll.c). All at the same
-time. A wake-up is a context switch: what never runs is never switched, so voluntary and involuntary ones both count.
+(quiet_poll.py). In a guest our PID 1 with the tests' own scheduler attached, and a poll of the kernel's state
+(state_poll.c). All at the same time. A wake-up is a context switch: what never runs is never switched, so voluntary and
+involuntary ones both count.
 
     python tests/bench/quiet.py [SECONDS]
 """
@@ -28,11 +29,12 @@ from tables import Aim, aims, table
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
 from scxlife.lifecycle.guest_run import run_in_guest
-from scxlife.lifecycle.options import shipped
-from scxlife.platform.vm import accel, guest, image, kernels, schedulers
+from scxlife.lifecycle.options import boot_ending, shipped
+from scxlife.platform.vm import accel, guest, image, kernels
 
 SECONDS = 30.0
 RESIDENT_MB = 30
+FIXTURE = HERE.parent / "schedulers" / "build.py"
 # Until a source that was told of a change no longer looks closer.
 SETTLED_S = 1.0
 RUNNING = "→ running"
@@ -94,7 +96,7 @@ def supervisors(folder: Path) -> dict[str, tuple[str | Path, ...]]:
         (folder / name).mkdir()
         ready.append(folder / name / "ready")
     daemons = [("/bin/sh", "-c", f"touch {path}; exec sleep 3600") for path in ready]
-    ours = ("-m", "scxlife.lifecycle", "run", "--log", "/dev/null", "--ready")
+    ours = ("-m", "scxlife.lifecycle", "run", "--ready")
     return {
         "scxlife run --ready none": (*ours, "none", "--", *daemons[0]),
         "scxlife run --ready file:": (*ours, f"file:{ready[1]}", "--", *daemons[1]),
@@ -107,14 +109,17 @@ def in_guest(folder: Path, seconds: float) -> tuple[list[Quiet], str]:
     qemu, busybox = shutil.which("qemu-system-x86_64"), shutil.which("busybox")
     if qemu is None or busybox is None:
         raise SystemExit("busybox-static and qemu-system-x86 are needed: make packages")
-    kernel, scheduler = kernels.find(), schedulers.find("scx_simple")
+    kernel = kernels.find()
+    # The kernel's examples print something every second, and a log that grows is a cause to look.
+    fixture = subprocess.run([sys.executable, FIXTURE], check=True, stdout=subprocess.PIPE, text=True).stdout
     payload = PAYLOAD.replace("SETTLED", str(SETTLED_S)).replace("SECONDS", str(seconds))
     setup = f"/state_poll {POLL_US} /dev/null >/dev/null 2>&1 &"
     base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
     run = image.Run(
         config=json.dumps({"payload": ["/bin/sh", "-c", payload], "setup": setup}).encode(),
-        definition=freeze(shipped()),
-        scheduler=scheduler,
+        definition=freeze(shipped().with_profile("boot")),
+        boot=freeze(boot_ending()),
+        scheduler=Path(fixture.strip()),
         files=((compiled("state_poll.c", folder, static=True), "/state_poll"),),
     )
     image.build_run(base, run, folder / "initrd")
@@ -125,7 +130,7 @@ def in_guest(folder: Path, seconds: float) -> tuple[list[Quiet], str]:
     if attempt.failure or len(lines) != 2:
         raise SystemExit(f"the guest has failed: {attempt}")
     counted = [[int(word) for word in line.split()] for line in lines]
-    said = f"{kernel.version}, {spec.cpus} CPUs, {chosen.name}; {scheduler.name}"
+    said = f"{kernel.version}, {spec.cpus} CPUs, {chosen.name}"
     return [Quiet(after - before, kib) for before, after, kib in counted], said
 
 
@@ -144,7 +149,10 @@ def main() -> None:
             after = looked_at(pid)
             found[name] = attrs.evolve(after, switches=after.switches - before[name].switches)
     figures = [(name, elapsed, quiet) for name, quiet in found.items()]
-    figures += [("guest: PID 1, scx_simple attached", seconds, pid_1), ("guest: poll every 50 ms, in C", seconds, poll)]
+    figures += [
+        ("guest: PID 1, a scheduler attached", seconds, pid_1),
+        ("guest: poll every 50 ms, in C", seconds, poll),
+    ]
     rows = [
         (name, f"{over:.0f}", f"{quiet.switches:,}", f"{quiet.switches / over:.1f}", f"{quiet.megabytes:.1f}")
         for name, over, quiet in figures

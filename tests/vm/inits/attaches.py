@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from inits.base import reboot
 from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
-from scxlife.lifecycle.boot_slot import BootSlot
-from scxlife.lifecycle.init import CONFIG, DEFINITION, ENVIRONMENT, MOUNTS, SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG
+from scxlife.lifecycle.init import CONFIG, DEFINITION, ENVIRONMENT, MOUNTS, SCHEDULER, SCHEDULER_LOG
 from scxlife.lifecycle.init_kernel import InitKernel
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.realtime import take_precedence
+from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.port import GuestPort
 
@@ -98,9 +98,9 @@ def live(kernel: InitKernel, port: GuestPort, log: KernelLog) -> dict[str, objec
     before = log.offset(kernel)
     plan = Plan(command=SCHEDULER, environment=scheduler_environment(ENVIRONMENT), log_path=SCHEDULER_LOG)
     tape = Tape(definition, kernel.monotonic, lambda line: port.send(frames.TAPE, line.encode()))
-    slot = BootSlot(kernel, definition, plan, SCHEDULER_ARGS, observer=tape, announce=lambda name, facts: None)
-    kernel.owned = slot.pids
-    outcome = slot.run()
+    run = Supervision(kernel, definition, plan, observer=tape)
+    kernel.owned = run.pids
+    outcome = run.run()
     logged = [at for at, text in log.records() if text.startswith("sched_ext: ") and text.endswith('" enabled')]
     after = log.offset(kernel)
     return {
