@@ -76,10 +76,11 @@ class Link:
 
 @attrs.frozen
 class Holder:
-    """A process that holds a struct_ops link open. `command` is its comm, at most 15 bytes."""
+    """A process that holds a struct_ops link open, as its descriptor `fd`. `command` is its comm, at most 15 bytes."""
 
     pid: int
     command: str
+    fd: str
     link_id: int | None
 
 
@@ -211,6 +212,20 @@ class Tracker:
             return Fact(UNPROVEN, now)
         return self._whose(now, now.instance, held)
 
+    def still(self, fact: Fact) -> bool:
+        """Whether what was ready is so yet, by the same link: the proof alone is looked at, where a look searches all
+        that is ours. False tells nothing."""
+        owner = fact.owner
+        # Only of our own process is it known that the pid is nobody else's by now.
+        if owner is None or owner.link_id is None or owner.pid != self._child_pid or not self._is_ours():
+            return False
+        link = struct_ops_link(self._kernel, str(owner.pid), owner.fd, self._proc)
+        if link is None or link.link_id != owner.link_id:
+            return False
+        # The instance was there before the state is read, and no later one gets its number.
+        enabled = _text(self._kernel, f"{self._root}/state") == ENABLED
+        return enabled and _inode(self._kernel, f"{self._root}/root") == fact.snapshot.instance
+
     def _whose(self, now: Snapshot, instance: int, held: tuple[Holder, ...]) -> Fact:
         if instance == self.baseline.instance:
             return Fact(FOREIGN, now, self._foreign_owner(instance))
@@ -233,9 +248,12 @@ class Tracker:
                 return Fact(FOREIGN, now, owner)
         return Fact(UNPROVEN, now)
 
+    def _is_ours(self) -> bool:
+        """Whether the pid is our process's: once reaped, the number can become anybody's."""
+        return _start_time(self._kernel, self._child_pid, self._proc) == self._born
+
     def _ours(self) -> list[int]:
-        # Once reaped, the number can become anybody's.
-        if _start_time(self._kernel, self._child_pid, self._proc) != self._born:
+        if not self._is_ours():
             return []
         return [self._child_pid, *descendants(self._kernel, self._child_pid, proc=self._proc)]
 
@@ -274,7 +292,7 @@ def _links_of(kernel: Kernel, pid: int, proc: str) -> Iterator[Holder]:
             raise
         link = struct_ops_link(kernel, str(pid), fd, proc)
         if link is not None:
-            yield Holder(pid=pid, command=_text(kernel, f"{proc}/{pid}/comm") or "", link_id=link.link_id)
+            yield Holder(pid=pid, command=_text(kernel, f"{proc}/{pid}/comm") or "", fd=fd, link_id=link.link_id)
 
 
 def struct_ops_link(kernel: Kernel, pid: str, fd: str, proc: str = PROC) -> Link | None:

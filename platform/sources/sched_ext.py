@@ -79,7 +79,7 @@ class SchedExtSource:
     def _forget(self) -> None:
         self._former: str | None = None
         self._told: tuple[str, int | None] | None = None
-        self._ready: int | None = None
+        self._ready: Fact | None = None
         self._seq_before = self._baseline.enable_seq
         self._attempt = False
         self._might_be_ours = False
@@ -137,6 +137,8 @@ class SchedExtSource:
     def confirm(self) -> bool:
         """Look now: is ours enabled at this moment? Tells nobody; the next drain still tells what changed."""
         try:
+            if self._ready is not None and self._tracker.still(self._ready):
+                return True
             return self._tracker.look().kind == READY
         except OSError:
             return False
@@ -149,9 +151,9 @@ class SchedExtSource:
         """What has happened since the last look, in the order in which it did, and to which instance."""
         now = fact.snapshot
         changes: list[tuple[str, int | None]] = []
-        lost = self._ready is not None and _ended(self._ready, now)
-        if lost:
-            changes.append(("lost", self._ready))
+        lost = self._ready is not None and _ended(self._ready.snapshot.instance, now)
+        if lost and self._ready is not None:
+            changes.append(("lost", self._ready.snapshot.instance))
             self._ready = None
         if self._is_attempt(fact, lost):
             self._attempt = True
@@ -167,7 +169,7 @@ class SchedExtSource:
             changes.append(("clear", now.instance))
         self._might_be_ours = fact.kind not in _NOT_OURS
         if fact.kind == READY:
-            self._ready = now.instance
+            self._ready = fact
         if fact.kind in _SETTLED:
             self._attempt = False
             self._seq_before = now.enable_seq
@@ -222,7 +224,7 @@ class SchedExtSource:
         return ", ".join(seen) or None
 
 
-def _ended(instance: int, now: Snapshot) -> bool:
+def _ended(instance: int | None, now: Snapshot) -> bool:
     """A torn snapshot, enabled but of no instance, proves nothing."""
     return now.state != ENABLED or now.instance not in (None, instance)
 

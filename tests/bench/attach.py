@@ -15,6 +15,7 @@ up to 100 ms until the turn comes.
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import statistics
 import sys
@@ -36,8 +37,9 @@ from scxlife.platform.vm.qemu import run_guest
 LIVES = 25
 INTERVAL_US = 50_000
 CPUS = 1
-# Longer than the poll's pause, or it could miss an instance; the tests' PID 1 ends each life after this.
-RUN_FOR_S = 0.2
+# How long each runs: longer than the poll's pause, or it could miss an instance, and never a multiple of it, or all
+# lives would begin in the same phase of the poll.
+RUNS_S = (0.2, 0.25)
 BOUND_S = 180.0
 
 
@@ -51,7 +53,7 @@ def guest_spec(folder: Path, config: dict[str, Any]) -> tuple[guest.GuestSpec, s
     base = image.build_base(entry="inits.attaches", modules=LAZY)
     run = image.Run(
         config=json.dumps(config).encode(),
-        definition=freeze(shipped().with_profile("boot").with_settings(run_for=RUN_FOR_S)),
+        definition=freeze(shipped().with_profile("boot")),
         scheduler=scheduler,
         files=((compiled("state_poll.c", folder, static=True), "/state_poll"),),
     )
@@ -97,7 +99,8 @@ def delays(lives: Sequence[dict[str, Any]], known: str) -> list[float]:
 def main() -> None:
     lives = int(sys.argv[1]) if len(sys.argv) > 1 else LIVES
     here = where()
-    config = {"lives": lives, "interval_us": INTERVAL_US}
+    draw = random.Random(1)
+    config = {"lives": [draw.uniform(*RUNS_S) for _ in range(lives)], "interval_us": INTERVAL_US}
     with tempfile.TemporaryDirectory(prefix="scxlife-bench-") as folder:
         spec, here["guest"] = guest_spec(Path(folder), config)
         told = boot(spec)

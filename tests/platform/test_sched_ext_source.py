@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -105,13 +105,17 @@ class Machine:
             listing = self.proc / str(parent) / "task" / str(parent) / "children"
             listing.write_text(f"{listing.read_text()}{pid} ")
 
-    def hold(self, pid: int, link: int, kind: str = "struct_ops") -> None:
-        (self.proc / str(pid) / "fd" / str(link)).symlink_to("anon_inode:bpf_link")
+    def hold(self, pid: int, link: int, kind: str = "struct_ops", *, fd: int | None = None) -> None:
+        held = str(link if fd is None else fd)
+        entry = self.proc / str(pid) / "fd" / held
+        entry.unlink(missing_ok=True)
+        entry.symlink_to("anon_inode:bpf_link")
         text = f"pos:\t0\nflags:\t02000000\nlink_type:\t{kind}\nlink_id:\t{link}\nmap_id:\t{link + 1}\n"
-        (self.proc / str(pid) / "fdinfo" / str(link)).write_text(text)
+        (self.proc / str(pid) / "fdinfo" / held).write_text(text)
 
     def drop(self, pid: int, link: int) -> None:
-        (self.proc / str(pid) / "fd" / str(link)).unlink()
+        for name in ("fd", "fdinfo"):
+            (self.proc / str(pid) / name / str(link)).unlink()
 
     def enable(self, pid: int = OURS, link: int = 10) -> int:
         """All of an enable, at once; `root`'s inode."""
@@ -210,6 +214,40 @@ def test_a_link_of_another_kind_is_no_proof(machine: Machine, source: SchedExtSo
 def test_A2_an_empty_name_is_no_name(machine: Machine) -> None:
     machine.make_root(ops="")
     assert snapshot(machine.port, str(machine.sys)).ops is None
+
+
+def test_a_confirmation_looks_at_the_proof_and_searches_nothing(
+    machine: Machine, source: SchedExtSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.enable()
+    assert names(source.drain()) == ["ready"]
+    monkeypatch.setattr(Port, "listdir", lambda self, path: pytest.fail(f"{path} is searched"))
+    assert source.confirm()
+
+
+# What happens after `ready` was told, and whether ours is enabled then.
+AFTERWARDS: dict[str, tuple[Callable[[Machine], object], bool]] = {
+    "the link is closed": (lambda machine: machine.drop(OURS, 10), False),
+    "no scheduler's link at its descriptor": (lambda machine: machine.hold(OURS, 10, "cgroup"), False),
+    "the pid is another process's": (lambda machine: machine.process(OURS, born=8), False),
+    "on its way out": (lambda machine: machine.set(state="disabling"), False),
+    "the instance is another, by an old link": (lambda machine: machine.make_root(), False),
+    "the link is at another descriptor": (
+        lambda machine: (machine.drop(OURS, 10), machine.hold(OURS, 10, fd=33)),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", AFTERWARDS)
+def test_A30_a_confirmation_holds_for_the_moment_it_is_asked(
+    machine: Machine, source: SchedExtSource, what: str
+) -> None:
+    happens, enabled = AFTERWARDS[what]
+    machine.enable()
+    assert names(source.drain()) == ["ready"]
+    happens(machine)
+    assert source.confirm() is enabled
 
 
 def test_a_descendant_may_hold_the_link(machine: Machine, source: SchedExtSource) -> None:

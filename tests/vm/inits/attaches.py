@@ -84,17 +84,18 @@ def main() -> None:
     port.send(frames.HELLO, json.dumps({"release": os.uname().release, "degraded": degraded}).encode())
     log = KernelLog()
     start_poll(kernel, config["interval_us"])
-    for _ in range(config["lives"]):
-        moments = live(kernel, port, log)
+    for seconds in config["lives"]:
+        moments = live(kernel, port, log, seconds)
         port.send(frames.LIFECYCLE, json.dumps({**moments, "polled": polled()}).encode())
     port.send(frames.EXIT, b"{}")
     port.finish(20.0)
     reboot()
 
 
-def live(kernel: InitKernel, port: GuestPort, log: KernelLog) -> dict[str, object]:
+def live(kernel: InitKernel, port: GuestPort, log: KernelLog, seconds: float) -> dict[str, object]:
+    """One life, of which it runs for so many seconds."""
     with open(DEFINITION, "rb") as file:
-        definition = thaw(file.read())
+        definition = thaw(file.read()).with_settings(run_for=seconds)
     before = log.offset(kernel)
     plan = Plan(command=SCHEDULER, environment=scheduler_environment(ENVIRONMENT), log_path=SCHEDULER_LOG)
     tape = Tape(definition, kernel.monotonic, lambda line: port.send(frames.TAPE, line.encode()))
