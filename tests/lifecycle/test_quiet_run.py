@@ -73,7 +73,13 @@ def test_what_runs_is_waited_for_once_and_without_bound(tmp_path: Path, daemon: 
             waits.extend(kernel.kept)
 
     path, *arguments = daemon.command
-    plan = Plan(path, tuple(arguments), os.environ, str(tmp_path / "log"), daemon.ready)
+    plan = Plan(
+        command=path,
+        arguments=tuple(arguments),
+        environment=os.environ,
+        log_path=str(tmp_path / "log"),
+        ready_file=daemon.ready,
+    )
     definition = profile(how, liveness=0.05)
     supervision = Supervision(kernel, definition, plan, observer=lambda record: None, announce=announce)
     outcome = supervision.run()
