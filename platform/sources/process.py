@@ -68,7 +68,7 @@ class ProcessSource:
             return self._tell(None, "unknown", "gone before a pidfd could be had")
         denied: OSError | None = None
         try:
-            # Before poll(2): of one that is dead it says all there is to say, and nobody is told sooner than then.
+            # Asked before poll(2), which has nothing to add when there is a status.
             status = self._kernel.pidfd_wait(self._child.pidfd, reap=False)
         except OSError as error:
             status, denied = None, error
