@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from scxlife.fsm.tape import Tape
+from scxlife.lifecycle.lines import Lines
 from scxlife.lifecycle.options import add_settings, chosen, shipped
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.report import print_json, say_outcome
@@ -88,11 +89,7 @@ def run(parsed: argparse.Namespace) -> int:
         log_path=log,
         ready_file=os.path.abspath(ready_file) if ready_file else None,  # noqa: PTH100
     )
-    out = sys.stderr if parsed.json else sys.stdout
-
-    def write(line: str) -> None:
-        print(line, file=out, flush=True)
-
+    write = Lines(sys.stderr if parsed.json else sys.stdout)
     kernel = LinuxKernel()
     with TapeFile(parsed.tape) as tape:
         readers = (Timeline(write), tape)

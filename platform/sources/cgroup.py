@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 _BUFFER = 4096
 _READS_AT_ONCE = 64
+_FIRST_PAUSE = 0.001
 
 
 class CgroupSource:
     """Tells `deserted` when no living process is in the cgroup any more, once, with `{"path"}`.
 
-    The kernel tells inotify of `cgroup.events`, unlike of most files in kernfs. Where no watch can be had, it looks at
-    the cadence.
+    The kernel tells inotify of `cgroup.events`, unlike of most files in kernfs, but not oftener than every 10 ms
+    (CGROUP_FILE_NOTIFY_MIN_INTV): so it also looks again after 1, 2, 4, … ms, and at the cadence where no watch can be
+    had.
     """
 
     def __init__(self, kernel: Kernel, cgroup: Cgroup, *, cadence: float) -> None:
@@ -32,10 +34,12 @@ class CgroupSource:
         self._cadence = cadence
         self._fd: int | None = None
         self._told = False
+        self._pause = 0.0
         self._due = 0.0
 
     def open(self) -> None:
         self._told = False
+        self._pause = min(_FIRST_PAUSE, self._cadence)
         self._due = self._kernel.monotonic()
         try:
             self._fd = self._kernel.inotify_init()
@@ -48,11 +52,15 @@ class CgroupSource:
         return None if self._told else self._fd
 
     def next_deadline(self) -> float | None:
-        return None if self._told or self._fd is not None else self._due
+        watched = self._fd is not None and self._pause >= self._cadence
+        return None if self._told or watched else self._due
 
     def drain(self) -> list[Event]:
         self._read_watch()
-        self._due = self._kernel.monotonic() + self._cadence
+        now = self._kernel.monotonic()
+        if now >= self._due:
+            self._due = now + self._pause
+            self._pause = min(2 * self._pause, self._cadence)
         if self._told or populated(self._kernel, self._cgroup):
             return []
         self._told = True

@@ -227,3 +227,18 @@ def test_a_name_that_is_not_utf8_is_shown_with_escapes(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, env=env)
     assert (done.returncode, done.stderr) == (10, "")
     assert "/d\\udcff" in done.stdout
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run_nor_leave_the_process_behind(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    daemon = script(tmp_path, f"#!/bin/sh\necho $$ > {ready}.pid; : > {ready}; exec sleep 300\n")
+    words = ["run", "--ready", f"file:{ready}", "--log", str(tmp_path / "log"), "--", daemon]
+    process = subprocess.Popen([*SCXLIFE, *words], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "→ running" in line:
+            break
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(LIMIT) == 0
+    assert not alive(int(Path(f"{ready}.pid").read_text()))
