@@ -7,7 +7,6 @@ caller is killed the kernel sends the program SIGTERM (PR_SET_PDEATHSIG, by way 
 from __future__ import annotations
 
 import os
-import select
 import selectors
 import signal
 import subprocess
@@ -90,7 +89,6 @@ def run(
         finally:
             for descriptor in passed:
                 os.close(descriptor)
-        stack.callback(_end, child)
         assert child.stdout is not None
         stack.enter_context(child.stdout)
         pipes.append(_Pipe(child.stdout.fileno(), out))
@@ -100,6 +98,8 @@ def run(
         selector = stack.enter_context(selectors.DefaultSelector())
         for pipe in pipes:
             selector.register(pipe.descriptor, selectors.EVENT_READ, pipe)
+        # Undone first: who ends may have something to say, and a pipe that nobody reads would be the end of it.
+        stack.callback(_end, child, selector)
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -115,15 +115,23 @@ def run(
             raise Overdue(f"{argv[0]} did not end within {timeout:.0f} s") from None
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Ends the process group. SIGTERM first: make(1) passes it on and removes the targets it had begun."""
+def _end(child: subprocess.Popen[bytes], output: selectors.BaseSelector) -> None:
+    """Ends the process group. SIGTERM first: make(1) passes it on and removes the targets it had begun. What is said
+    meanwhile is read from ``output``, and told to nobody."""
     if child.returncode is not None:
         return
     # Nothing is reaped before the last signal: until then the number of the group can't become another's.
     os.killpg(child.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_S
     pidfd = os.pidfd_open(child.pid)
     try:
-        select.select([pidfd], [], [], _GRACE_S)
+        output.register(pidfd, selectors.EVENT_READ)
+        ready: set[int] = set()
+        while pidfd not in ready and (left := deadline - time.monotonic()) > 0:
+            ready = {key.fd for key, _ in output.select(left)}
+            for descriptor in ready - {pidfd}:
+                if not os.read(descriptor, 65536):
+                    output.unregister(descriptor)
     finally:
         os.close(pidfd)
     os.killpg(child.pid, signal.SIGKILL)

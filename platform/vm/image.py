@@ -37,6 +37,7 @@ SENTINEL = "/.scxlife_complete"
 INCOMPLETE = "scxlife: the initramfs is incomplete"
 
 #: PID 1's first line on the console, before it imports anything: a slow or failing import is told from a dead kernel.
+#: Where there is no console there is no line.
 STARTED = "scxlife: init"
 
 #: Part of the cache key: raise it when the layout of the base changes.
@@ -62,7 +63,10 @@ _KEPT = 8
 _INIT = """\
 #!{python} {flags}
 import posix
-posix.write(2, b"{started}\\n")
+try:
+    posix.write(2, b"{started}\\n")
+except OSError:
+    pass
 try:
     open("{sentinel}").close()
 except OSError:
@@ -114,7 +118,8 @@ def build_base(
     told when another process builds the same one. Raises ImportMeasureError, ElfError, ImageError, CacheError, OSError.
     """
     tree = Tree()
-    digest = hashlib.sha256(repr((_FORMAT, sys.version, entry)).encode())
+    init = _init(entry)
+    digest = hashlib.sha256(repr((_FORMAT, sys.version, init)).encode())
     holds: dict[str, Path] = {}
     for path, mode in _DIRECTORIES.items():
         tree.directory(path, mode)
@@ -122,7 +127,7 @@ def build_base(
         tree.symlink(link, target)
     tree.char_device("/dev/console", 5, 1, 0o600)
     tree.char_device("/dev/null", 1, 3, 0o666)
-    tree.file("/init", _init(entry).encode(), 0o755)
+    tree.file("/init", init.encode(), 0o755)
 
     library = f"{_PREFIX}/{interpreter.library_name()}"
     tree.directory(f"{library}/lib-dynload")

@@ -91,12 +91,34 @@ def test_the_base_starts_from_nothing_but_itself(tmp_path: Path) -> None:
     assert shell.stdout == "42\n"
 
 
+@needs_busybox
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root changes its root directory")
+@pytest.mark.parametrize("console", ["2>&-", "0<&- 1>&- 2>&-"])
+def test_D5_without_a_console_init_runs_all_the_same(own_cache: Path, tmp_path: Path, console: str) -> None:
+    assert busybox is not None
+    (own_cache / f"{ENTRY}.py").write_text("def main():\n    open('/ran', 'w').close()\n")
+    base = image.build_base(entry=ENTRY)
+    root = tmp_path / "root"
+    root.mkdir()
+    subprocess.run([busybox, "cpio", "-i", "-d"], input=base.archive.read_bytes(), cwd=root, capture_output=True)
+    (root / image.SENTINEL.lstrip("/")).touch()
+    subprocess.run(["sh", "-c", f"exec {chroot} {root} /init {console}"], env={})
+    assert (root / "ran").exists()
+
+
 def test_the_same_contents_are_built_once_and_a_changed_source_again(own_cache: Path) -> None:
     first = image.build_base(entry=ENTRY)
     written = first.archive.stat().st_ino
     assert image.build_base(entry=ENTRY).archive.stat().st_ino == written
     (own_cache / "entry_package" / "inner.py").write_text("changed = True\n")
     assert image.build_base(entry=ENTRY).archive != first.archive
+
+
+def test_another_init_is_another_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = image.build_base(entry=ENTRY).archive
+    monkeypatch.setattr(image, "_INIT", image._INIT + "# another\n")
+    second = image.build_base(entry=ENTRY).archive
+    assert (b"# another" in first.read_bytes(), b"# another" in second.read_bytes()) == (False, True)
 
 
 def test_only_the_bases_used_last_are_kept(own_cache: Path, tmp_path: Path) -> None:

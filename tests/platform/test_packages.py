@@ -201,12 +201,13 @@ def test_a_program_that_does_not_end_is_stopped_with_its_children(tmp_path: Path
         os.close(reader)
 
 
+def interrupt(line: str) -> None:
+    raise KeyboardInterrupt
+
+
 def test_an_exception_stops_the_program(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "held")
     reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
-
-    def interrupt(line: str) -> None:
-        raise KeyboardInterrupt
 
     try:
         script = f"exec 3>{tmp_path / 'held'}; echo begun; trap '' TERM; cat /dev/zero >/dev/null"
@@ -217,6 +218,21 @@ def test_an_exception_stops_the_program(tmp_path: Path) -> None:
         assert os.read(reader, 1) == b""
     finally:
         os.close(reader)
+
+
+def test_make_that_is_interrupted_removes_the_target_that_it_had_begun(tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text("half:\n\t@echo half > $@; echo begun; sleep 600\n")
+    with pytest.raises(KeyboardInterrupt):
+        children.run(["make", "half"], timeout=60.0, out=interrupt, cwd=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
+
+
+def test_what_a_program_says_while_it_ends_does_not_hold_it_up(tmp_path: Path) -> None:
+    # More than a pipe holds, before what it has to do.
+    script = "trap 'head -c 1000000 /dev/zero; rm half; exit' TERM; echo > half; echo begun; sleep 600 & wait"
+    with pytest.raises(KeyboardInterrupt):
+        children.run(["sh", "-c", script], timeout=60.0, out=interrupt, cwd=tmp_path)
+    assert not (tmp_path / "half").exists()
 
 
 def test_output_is_told_line_by_line_with_a_last_line_that_has_no_end() -> None:
