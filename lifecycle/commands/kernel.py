@@ -85,6 +85,6 @@ def _list(args: argparse.Namespace) -> int:
     if not found:
         print("no kernel is here yet; run: scxlife kernel fetch")
     for kernel in found:
-        came = "built" if kernel_build.is_built(kernel) else "fetched"
+        came = "built" if kernel.built else "fetched"
         print(f"{kernel.version}  {kernel.suite}  {kernel.size / 1e6:.1f} MB  {came} {kernel.fetched_at}")
     return 0

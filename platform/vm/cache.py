@@ -121,6 +121,11 @@ def locked(entry: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def now() -> str:
+    """UTC, ISO 8601: for manifests."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 @contextmanager
 def publish(entry: Path) -> Iterator[Draft]:
     """Builds ``entry``: what is in the draft when the block ends normally appears under its name, or nothing does.

@@ -6,7 +6,6 @@ A stock Debian kernel needs no module to boot in a guest: console, virtio-pci an
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,6 +35,11 @@ class Kernel:
     sha256: str
     #: Bytes.
     size: int
+
+    @property
+    def built(self) -> bool:
+        """Whether it was built here, from source."""
+        return self.package.startswith("linux-source-")
 
 
 def fetch(progress: Progress, *, suite: str = "sid", force: bool = False) -> Kernel:
@@ -73,7 +77,7 @@ def store(draft: cache.Draft, deb: Path, version: str, package: Package, suite: 
         package=package.name,
         package_version=package.version,
         suite=suite,
-        fetched_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        fetched_at=cache.now(),
         sha256=digest,
         size=vmlinuz.stat().st_size,
     )
@@ -125,7 +129,7 @@ def _directory() -> Path:
 
 
 def _newest_of(suite: str) -> Kernel | None:
-    return next((kernel for kernel in installed() if kernel.suite == suite), None)
+    return next((kernel for kernel in installed() if kernel.suite == suite and not kernel.built), None)
 
 
 def _sound(entry: Path, manifest: Mapping[str, object]) -> bool:

@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -348,4 +347,4 @@ def _set(entry: Path) -> SchedulerSet:
 
 
 def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return cache.now()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from tests.platform.kernel_mirror import fill
 
 from scxlife.platform.vm import packages
 
@@ -90,3 +91,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     (host / "apt.conf").write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
     monkeypatch.setenv("APT_CONFIG", str(host / "apt.conf"))
     return made
+
+
+@pytest.fixture
+def mirror(repository: Repository) -> Repository:
+    """A mirror from which a kernel can be built."""
+    fill(repository)
+    return repository

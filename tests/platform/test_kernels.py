@@ -37,12 +37,12 @@ def silent() -> PlainLines:
     return PlainLines(io.StringIO())
 
 
-def put(root: Path, version: str, suite: str = "sid") -> Path:
+def put(root: Path, version: str, suite: str = "sid", package: str = "linux-image") -> Path:
     with cache.locked(root / version, print), cache.publish(root / version) as draft:
         (draft.path / "vmlinuz").write_bytes(b"kernel")
         draft.manifest.update(
             version=version,
-            package=f"linux-image-{version}",
+            package=f"{package}-{version}",
             package_version="1",
             suite=suite,
             fetched_at="2026-01-01T00:00:00Z",
@@ -92,6 +92,15 @@ def test_a_kernel_that_is_here_is_taken_without_the_mirror_and_force_asks_it(rep
     assert kernels.installed() == [new, old]
     shutil.rmtree(repository.root)
     assert kernels.fetch(silent()) == new
+
+
+@needs_apt
+def test_a_kernel_that_was_built_from_a_suites_source_is_not_the_one_that_it_ships(
+    repository: Repository, root: Path
+) -> None:
+    offer(repository, "7.2.13+deb14-amd64", "7.2.13-1", binary_package=True)
+    put(root, "7.9.1-1-scxlife-00000000", package="linux-source")
+    assert kernels.fetch(silent()).version == "7.2.13+deb14-amd64"
 
 
 @needs_apt
