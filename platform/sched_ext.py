@@ -103,11 +103,14 @@ class Fact:
     unproven   enabled and new, but not all of the proof is visible yet (or any more)
     foreign    enabled, and not by ours; `owner` is who holds the link, if that could be seen
     disabling  on the way out
+
+    `stillborn`: how many links of ours were seen by now whose scheduler never was, as far as anybody has looked.
     """
 
     kind: str
     snapshot: Snapshot
     owner: Holder | None = None
+    stillborn: int = 0
 
     @property
     def time(self) -> float:
@@ -207,7 +210,8 @@ class Tracker:
             return Fact(ABSENT, now)
         if now.state in (DISABLED, ENABLING, DISABLING):
             self._dead_links.update(holder.link_id for holder in held if holder.link_id is not None)
-            return Fact(IDLE if now.state == DISABLED else now.state, now)
+            stillborn = len(self._dead_links.difference(*self._proven.values()))
+            return Fact(IDLE if now.state == DISABLED else now.state, now, stillborn=stillborn)
         if now.state != ENABLED or now.instance is None:
             return Fact(UNPROVEN, now)
         return self._whose(now, now.instance, held)

@@ -82,6 +82,7 @@ class SchedExtSource:
         self._ready: Fact | None = None
         self._seq_before = self._baseline.enable_seq
         self._attempt = False
+        self._stillborn = 0
         self._might_be_ours = False
         self._asked = False
         self._hint: str | None = None
@@ -176,6 +177,10 @@ class SchedExtSource:
         return changes
 
     def _is_attempt(self, fact: Fact, lost: bool) -> bool:
+        if fact.stillborn > self._stillborn:
+            # All of it was too quick to be seen. A failed enable leaves its link behind: bpf(2) says success then too.
+            self._stillborn = fact.stillborn
+            return True
         if fact.kind == DISABLING:
             # Too quick for its beginning to be seen; after `lost` it is the end of what was lost.
             return not lost and self._former in (IDLE, ENABLING)

@@ -291,6 +291,38 @@ def test_A3_F2_an_enable_that_comes_to_nothing_is_refused(machine: Machine, sour
     assert names(source.drain()) == ["refused", "clear"]
 
 
+def test_A3_F2_an_enable_that_was_too_quick_to_be_seen_is_refused_by_the_link_it_leaves(
+    machine: Machine, source: SchedExtSource
+) -> None:
+    source.drain()
+    machine.hold(OURS, 10)
+    assert not source.confirm()
+    assert names(source.drain()) == ["refused"]
+    assert source.drain() == []
+    machine.hold(OURS, 11)
+    assert names(source.drain()) == ["refused"]
+    machine.enable(link=12)
+    assert names(source.drain()) == ["ready"]
+
+
+def test_a_link_of_what_was_enabled_and_gone_between_two_looks_was_not_refused(
+    machine: Machine, source: SchedExtSource
+) -> None:
+    source.drain()
+    machine.enable()
+    machine.disable()
+    assert source.drain() == []
+    assert source.drain() == []
+
+
+def test_A15_the_link_of_what_lingers_after_an_ejection_is_no_refusal(machine: Machine, source: SchedExtSource) -> None:
+    machine.enable()
+    assert names(source.drain()) == ["ready"]
+    machine.disable()
+    assert names(source.drain()) == ["lost", "clear"]
+    assert source.drain() == []
+
+
 def test_A5_enabling_may_end_in_disabling(machine: Machine, source: SchedExtSource) -> None:
     source.drain()
     machine.set(state="disabling")
