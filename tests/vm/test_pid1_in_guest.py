@@ -15,8 +15,9 @@ from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.lifecycle.output_markers import Dump, dumps
-from scxlife.platform.vm import accel, frames, guest, image, kernels, schedulers
+from scxlife.platform.vm import accel, frames, guest, image, schedulers
 from scxlife.platform.vm.cache import NotInstalled
+from scxlife.platform.vm.kernels import Kernel
 from scxlife.platform.vm.qemu import run_guest
 
 pytestmark = pytest.mark.guest
@@ -56,14 +57,22 @@ RAW = (frames.LOG, frames.PAYLOAD_OUTPUT)
 
 
 @pytest.fixture
-def boot(tmp_path: Path) -> Boot:
+def boot(small_kernel: Kernel, tmp_path: Path) -> Boot:
     """Boots our init with a scheduler, a set-up command, a payload, settings."""
+    return booting(small_kernel, tmp_path)
+
+
+@pytest.fixture
+def boot_each(each_kernel: Kernel, tmp_path: Path) -> Boot:
+    return booting(each_kernel, tmp_path)
+
+
+def booting(kernel: Kernel, folder: Path) -> Boot:
     qemu = shutil.which("qemu-system-x86_64")
     busybox = shutil.which("busybox")
     if qemu is None or busybox is None:
         pytest.skip("QEMU or busybox is not installed")
     try:
-        kernel = kernels.find().vmlinuz
         scheduler = schedulers.find("scx_simple")
     except NotInstalled as error:
         pytest.skip(f"{error}: {error.hint}")
@@ -78,7 +87,7 @@ def boot(tmp_path: Path) -> Boot:
             scheduler_args=scheduler_args,
         )
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
-        image.build_run(base, run, tmp_path / "initrd")
+        image.build_run(base, run, folder / "initrd")
         told: list[tuple[int, Any]] = []
         lines: list[str] = []
 
@@ -86,7 +95,7 @@ def boot(tmp_path: Path) -> Boot:
             told.append((frame.type, frame.payload if frame.type in RAW else json.loads(frame.payload)))
 
         chosen = accel.choose("auto", qemu=Path(qemu))
-        spec = guest.GuestSpec(kernel, tmp_path / "initrd", chosen, Path(qemu), timeout=BOUND_S)
+        spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", chosen, Path(qemu), timeout=BOUND_S)
         result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
         console = "\n".join(lines)
         assert isinstance(result, guest.Completed), f"{result}\n{console}"
@@ -96,7 +105,7 @@ def boot(tmp_path: Path) -> Boot:
     return go
 
 
-def test_C8_C10_D1_D3_F13_pid_1_buries_orphans_shrugs_off_signals_and_goes_first(boot: Boot) -> None:
+def test_C8_C10_D1_D3_F13_pid_1_buries_orphans_shrugs_off_signals_and_goes_first(boot_each: Boot) -> None:
     payload = f"""
     {HUNDRED_ORPHANS}
     for each in 1 self $(pidof scheduler); do echo policy: $(awk '{{print $41}}' /proc/$each/stat); done
@@ -108,7 +117,7 @@ def test_C8_C10_D1_D3_F13_pid_1_buries_orphans_shrugs_off_signals_and_goes_first
     kill -TERM 1
     sleep 600
     """
-    seen = boot(payload=payload)
+    seen = boot_each(payload=payload)
     output = seen.text(frames.PAYLOAD_OUTPUT)
     assert "born: 100\nzombies: 0\n" in output
     # PID 1, the payload, the scheduler: SCHED_FIFO is 1, SCHED_OTHER is 0.

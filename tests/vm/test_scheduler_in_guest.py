@@ -1,4 +1,4 @@
-"""Real schedulers on a real kernel, as a user starts them. Each test boots a guest and asserts the JSON outcome."""
+"""Real schedulers on real kernels, as a user starts them. Each test boots a guest and asserts the JSON outcome."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from scxlife.platform.vm import schedulers
+from scxlife.platform.vm.kernels import Kernel
 
 pytestmark = pytest.mark.guest
 
@@ -20,17 +21,22 @@ LIMIT = 200
 ENABLED = 'until [ "$(cat /sys/kernel/sched_ext/state)" = enabled ]; do :; done'
 
 
-def vm(*words: str) -> tuple[int, dict[str, Any], str]:
+def vm(kernel: Kernel, *words: str) -> tuple[int, dict[str, Any], str]:
     done = subprocess.run(
-        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", *words], capture_output=True, text=True, timeout=LIMIT
+        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", "--kernel", kernel.version, *words],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
     assert "Traceback" not in done.stderr, done.stderr
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
-def test_scx_simple_goes_through_its_whole_life_while_a_payload_runs() -> None:
-    code, outcome, timeline = vm("--scheduler", "scx_simple", "--", "sh", "-c", "echo in the guest; sleep 1")
+def test_scx_simple_goes_through_its_whole_life_while_a_payload_runs(each_kernel: Kernel) -> None:
+    code, outcome, timeline = vm(
+        each_kernel, "--scheduler", "scx_simple", "--", "sh", "-c", "echo in the guest; sleep 1"
+    )
     assert (code, outcome["outcome"], outcome["exit"]) == (0, "stopped", {"code": 0})
     assert outcome["payload"] == {"exit": {"code": 0}}
     assert outcome["enable_seq"] == outcome["kernel"]["enable_seq"] == 1
@@ -44,27 +50,27 @@ def test_scx_simple_goes_through_its_whole_life_while_a_payload_runs() -> None:
     assert "in the guest" in timeline
 
 
-def test_the_payloads_own_failure_is_1_and_its_status_is_told() -> None:
-    code, outcome, _ = vm("--", "sh", "-c", "exit 5")
+def test_the_payloads_own_failure_is_1_and_its_status_is_told(small_kernel: Kernel) -> None:
+    code, outcome, _ = vm(small_kernel, "--", "sh", "-c", "exit 5")
     assert (code, outcome["outcome"], outcome["payload"]) == (1, "stopped", {"exit": {"code": 5}})
 
 
-def test_bad_arguments_are_startup_died_with_the_usage_in_the_tail() -> None:
-    code, outcome, _ = vm("--sched-args", "--no-such-option")
+def test_bad_arguments_are_startup_died_with_the_usage_in_the_tail(each_kernel: Kernel) -> None:
+    code, outcome, _ = vm(each_kernel, "--sched-args", "--no-such-option")
     assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
     assert "Usage" in outcome["log_tail"]
     assert outcome["kernel"]["enable_seq"] == 0
 
 
-def test_a_verifier_reject_is_startup_died_with_the_verifiers_words() -> None:
-    code, outcome, _ = vm("--scheduler", "scx_qmap", "--liveness", "20s")
+def test_a_verifier_reject_is_startup_died_with_the_verifiers_words(each_kernel: Kernel) -> None:
+    code, outcome, _ = vm(each_kernel, "--scheduler", "scx_qmap", "--liveness", "20s")
     assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
     assert "processed" in outcome["log_tail"] or "libbpf" in outcome["log_tail"]
 
 
-def test_a_second_scheduler_is_not_attached_and_the_first_is_untouched() -> None:
+def test_a_second_scheduler_is_not_attached_and_the_first_is_untouched(each_kernel: Kernel) -> None:
     first = str(schedulers.find("scx_cpu0"))
-    code, outcome, _ = vm("--add", first, "--setup", f"{first} >/dev/null 2>&1 & {ENABLED}")
+    code, outcome, _ = vm(each_kernel, "--add", first, "--setup", f"{first} >/dev/null 2>&1 & {ENABLED}")
     assert (code, outcome["outcome"]) == (11, "not-attached")
     assert "another scheduler" in outcome["reason"] or "died" in outcome["reason"]
     assert outcome["owner"]["command"] == "scx_cpu0"
@@ -72,40 +78,40 @@ def test_a_second_scheduler_is_not_attached_and_the_first_is_untouched() -> None
     assert outcome["kernel"]["enable_seq"] == 1
 
 
-def test_sysrq_s_during_the_run_is_ejected_with_the_kernels_reason() -> None:
-    code, outcome, _ = vm("--", "sh", "-c", "echo S > /proc/sysrq-trigger; sleep 60")
+def test_sysrq_s_during_the_run_is_ejected_with_the_kernels_reason(each_kernel: Kernel) -> None:
+    code, outcome, _ = vm(each_kernel, "--", "sh", "-c", "echo S > /proc/sysrq-trigger; sleep 60")
     assert (code, outcome["outcome"]) == (12, "ejected")
     assert outcome["kernel_reason"] == "disabled by sysrq-S"
     assert outcome["kernel"]["state"] == "disabled"
 
 
-def test_sigkill_from_outside_is_exited_with_the_signal() -> None:
-    code, outcome, _ = vm("--", "sh", "-c", "kill -9 $(pidof scheduler); sleep 60")
+def test_sigkill_from_outside_is_exited_with_the_signal(each_kernel: Kernel) -> None:
+    code, outcome, _ = vm(each_kernel, "--", "sh", "-c", "kill -9 $(pidof scheduler); sleep 60")
     assert (code, outcome["outcome"], outcome["exit"]) == (13, "exited", {"signal": 9})
     assert outcome["kernel"]["state"] == "disabled"
 
 
-def test_what_lives_and_never_attaches_times_out_and_is_gone() -> None:
+def test_what_lives_and_never_attaches_times_out_and_is_gone(small_kernel: Kernel) -> None:
     words = ("--liveness", "200ms", "--attach-timeout", "1s", "--sched-args", "1000")
-    code, outcome, _ = vm("--scheduler", "/usr/bin/sleep", *words)
+    code, outcome, _ = vm(small_kernel, "--scheduler", "/usr/bin/sleep", *words)
     assert (code, outcome["outcome"], outcome["reason"]) == (11, "not-attached", "not ready in time")
     assert outcome["exit"] == {"signal": 9}
     assert outcome["kernel"]["enable_seq"] == 0
 
 
-def test_a_guest_that_panics_is_no_verdict_about_the_scheduler() -> None:
-    code, outcome, _ = vm("--", "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 60")
+def test_a_guest_that_panics_is_no_verdict_about_the_scheduler(each_kernel: Kernel) -> None:
+    code, outcome, _ = vm(each_kernel, "--", "sh", "-c", "echo c > /proc/sysrq-trigger; sleep 60")
     assert (code, outcome["outcome"], outcome["guest"]) == (15, "guest-failed", "panicked")
     assert any("Kernel panic" in line for line in outcome["console_tail"])
 
 
-def test_a_guest_that_is_out_of_time_is_no_verdict_either() -> None:
-    code, outcome, _ = vm("--timeout", "8s", "--", "sleep", "600")
+def test_a_guest_that_is_out_of_time_is_no_verdict_either(small_kernel: Kernel) -> None:
+    code, outcome, _ = vm(small_kernel, "--timeout", "8s", "--", "sleep", "600")
     assert (code, outcome["outcome"], outcome["guest"]) == (15, "guest-failed", "timed-out")
 
 
-def test_a_path_without_a_scheduler_is_not_configured() -> None:
-    code, outcome, _ = vm("--scheduler", "./no/such/scheduler")
+def test_a_path_without_a_scheduler_is_not_configured(small_kernel: Kernel) -> None:
+    code, outcome, _ = vm(small_kernel, "--scheduler", "./no/such/scheduler")
     assert (code, outcome["outcome"]) == (127, "not-configured")
 
 

@@ -15,7 +15,8 @@ from tests.schedulers.build import fault_scheduler
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
-from scxlife.platform.vm import accel, frames, guest, image, kernels
+from scxlife.platform.vm import accel, frames, guest, image
+from scxlife.platform.vm.kernels import Kernel
 from scxlife.platform.vm.qemu import run_guest
 
 pytestmark = pytest.mark.guest
@@ -54,8 +55,17 @@ Boot = Callable[..., Seen]
 
 
 @pytest.fixture
-def boot(tmp_path: Path) -> Boot:
+def boot(small_kernel: Kernel, tmp_path: Path) -> Boot:
     """Boots our PID 1 with the fixture scheduler, its arguments, a payload, settings."""
+    return booting(small_kernel, tmp_path)
+
+
+@pytest.fixture
+def boot_each(each_kernel: Kernel, tmp_path: Path) -> Boot:
+    return booting(each_kernel, tmp_path)
+
+
+def booting(kernel: Kernel, folder: Path) -> Boot:
     qemu, busybox = shutil.which("qemu-system-x86_64"), shutil.which("busybox")
     assert qemu is not None and busybox is not None
 
@@ -64,7 +74,6 @@ def boot(tmp_path: Path) -> Boot:
         *,
         payload: str = "",
         setup: str = "",
-        series: str = "6.12",
         append: tuple[str, ...] = (),
         **settings: Any,
     ) -> Seen:
@@ -77,7 +86,7 @@ def boot(tmp_path: Path) -> Boot:
             scheduler_args=arguments,
         )
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
-        image.build_run(base, run, tmp_path / "initrd")
+        image.build_run(base, run, folder / "initrd")
         told: list[tuple[int, Any]] = []
         lines: list[str] = []
 
@@ -85,8 +94,7 @@ def boot(tmp_path: Path) -> Boot:
             told.append((frame.type, frame.payload if frame.type in RAW else json.loads(frame.payload)))
 
         chosen = accel.choose("auto", qemu=Path(qemu))
-        kernel = kernels.find(series).vmlinuz
-        spec = guest.GuestSpec(kernel, tmp_path / "initrd", chosen, Path(qemu), timeout=BOUND_S, append=append)
+        spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", chosen, Path(qemu), timeout=BOUND_S, append=append)
         result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
         assert isinstance(result, guest.Completed), f"{result}\n" + "\n".join(lines)
         return Seen(told)
@@ -94,12 +102,8 @@ def boot(tmp_path: Path) -> Boot:
     return go
 
 
-SERIES = pytest.mark.parametrize("series", ["7.2", "6.12"])
-
-
-@SERIES
-def test_A27_what_the_kernel_dumps_at_an_ejection_reaches_the_host(boot: Boot, series: str) -> None:
-    seen = boot("--error-after 3600000", payload=NOW, series=series)
+def test_A27_what_the_kernel_dumps_at_an_ejection_reaches_the_host(boot_each: Boot) -> None:
+    seen = boot_each("--error-after 3600000", payload=NOW)
     assert (seen.outcome["outcome"], seen.outcome["kernel_reason"]) == ("ejected", "scx_bpf_error")
     dump = seen.bytes_of(frames.PROBE)
     assert dump.startswith(b"sched_ext_dump\0")
@@ -117,21 +121,9 @@ def test_A18_E5_a_holder_in_a_session_of_its_own_goes_with_the_cgroup(boot: Boot
     assert outcome["degraded"] == []
 
 
-def test_A18_without_a_cgroup_the_holder_is_named(boot: Boot) -> None:
-    seen = boot(
-        "--fork-holder=session --exit-after 3600000", payload=NOW, setup="umount /sys/fs/cgroup", release_timeout=0.5
-    )
-    outcome = seen.outcome
-    assert (outcome["outcome"], outcome["exit"], outcome["kernel"]["state"]) == ("left-running", {"code": 0}, "enabled")
-    holder = outcome["log_tail"].partition("going on as pid ")[2].split()[0]
-    assert f"held by scheduler, pid {holder}" in outcome["reason"]
-    assert outcome["degraded"] == ["no cgroup of its own: cgroup v2 is not mounted"]
-
-
-@SERIES
-def test_A18_a_pinned_link_is_found_and_named(boot: Boot, series: str) -> None:
+def test_A18_a_pinned_link_is_found_and_named(boot_each: Boot) -> None:
     arguments = "--pin /sys/fs/bpf/kept --exit-after 3600000"
-    seen = boot(arguments, payload=NOW, series=series, release_timeout=0.5)
+    seen = boot_each(arguments, payload=NOW, release_timeout=0.5)
     outcome = seen.outcome
     assert (outcome["outcome"], outcome["kernel"]["state"]) == ("left-running", "enabled")
     assert outcome["reason"].endswith("(pinned at /sys/fs/bpf/kept)")
