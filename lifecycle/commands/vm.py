@@ -97,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--timeout", type=duration, default=120.0, metavar="S", help="for the whole guest; default: 120s")
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
+    sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it")
     sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
@@ -195,6 +196,7 @@ def _run(args: argparse.Namespace) -> int:
             cpus=args.cpus,
             memory=args.memory,
             timeout=args.timeout,
+            append=tuple(args.append.split()),
         )
         write(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
 
