@@ -1,4 +1,4 @@
-"""Builds the fixture scheduler from this directory, into the cache; prints where it is.
+"""Builds the fixture scheduler from this directory, into the cache; prints where it is. And `detach` beside it.
 
     scxlife vm run --scheduler "$(python tests/schedulers/build.py)" --sched-args '--error-after 500'
 
@@ -18,8 +18,9 @@ from scxlife.platform.vm import cache, schedulers
 from scxlife.platform.vm.schedulers import Toolkit
 
 HERE = Path(__file__).parent
-SOURCES = (HERE / "fault.bpf.c", HERE / "fault.c")
+SOURCES = (HERE / "fault.bpf.c", HERE / "fault.c", HERE / "detach.c")
 PROGRAM = "scx_fault"
+DETACH = "detach"
 _TIMEOUT_S = 120.0
 
 
@@ -38,6 +39,11 @@ def fault_scheduler() -> Path:
                     _build(toolkit, draft.path)
                     draft.manifest.update(toolkit=toolkit.version, clang=toolkit.clang)
     return entry / PROGRAM
+
+
+def detach() -> Path:
+    """The program that detaches every struct_ops link from outside. Raises as `fault_scheduler` does."""
+    return fault_scheduler().with_name(DETACH)
 
 
 def _key(toolkit: Toolkit) -> str:
@@ -64,7 +70,8 @@ def _build(toolkit: Toolkit, into: Path) -> None:
     _run([toolkit.bpftool, "gen", "object", linked, bpf])
     skeleton.write_bytes(_run([toolkit.bpftool, "gen", "skeleton", linked, "name", "fault"]))
     libraries: list[str | Path] = [toolkit.libbpf, "-lelf", "-lz"]
-    _run([clang, "-g", "-O2", *warnings, f"-I{into}", *headers, SOURCES[1].name, *libraries, "-o", into / PROGRAM])
+    for source, program in zip(SOURCES[1:], (PROGRAM, DETACH), strict=True):
+        _run([clang, "-g", "-O2", *warnings, f"-I{into}", *headers, source.name, *libraries, "-o", into / program])
 
 
 def _run(argv: Sequence[str | Path]) -> bytes:

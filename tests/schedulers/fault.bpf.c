@@ -13,6 +13,7 @@ char _license[] SEC("license") = "GPL";
 
 const volatile s32 init_error; /* ops.init fails with this errno */
 const volatile u64 init_ms;    /* ops.init takes this long */
+const volatile u64 exit_ms;    /* ops.exit takes this long */
 
 bool error_now;  /* the next thing that is queued is an error */
 s32 stalled_pid; /* this task is never queued; 0: none */
@@ -57,18 +58,24 @@ static long until_again(u32 round, u64 *deadline)
 	return bpf_ktime_get_ns() >= *deadline;
 }
 
+static void spend(u64 ms)
+{
+	u64 deadline = bpf_ktime_get_ns() + ms * NS_PER_MS;
+
+	if (ms)
+		bpf_loop(1 << 23, until_again, &deadline, 0);
+}
+
 s32 BPF_STRUCT_OPS_SLEEPABLE(fault_init)
 {
-	u64 deadline = bpf_ktime_get_ns() + init_ms * NS_PER_MS;
-
-	if (init_ms)
-		bpf_loop(1 << 23, until_again, &deadline, 0);
+	spend(init_ms);
 	return -init_error;
 }
 
 void BPF_STRUCT_OPS(fault_exit, struct scx_exit_info *ei)
 {
 	UEI_RECORD(uei, ei);
+	spend(exit_ms);
 }
 
 SCX_OPS_DEFINE(fault_ops,

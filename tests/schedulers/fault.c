@@ -33,7 +33,7 @@ struct when {
 static struct {
 	struct when die_before_attach; /* first: the exit code */
 	struct when fail_init, error_after;
-	long attach_after_ms, slow_init_ms, timeout_ms, exit_after_ms;
+	long attach_after_ms, slow_init_ms, slow_exit_ms, timeout_ms, exit_after_ms;
 	long reattach; /* how often; -1: without end */
 	long preload;  /* generations after the first */
 	long flood;    /* bytes a second */
@@ -59,6 +59,7 @@ static void usage(FILE *to)
 	      "  --attach-after MS               wait so long before each attach\n"
 	      "  --fail-init ERRNO[:GENS]        ops.init returns -ERRNO\n"
 	      "  --slow-init MS                  ops.init takes so long\n"
+	      "  --slow-exit MS                  ops.exit takes so long\n"
 	      "  --bad-program                   load a program that the verifier refuses\n"
 	      "  --partial                       SCX_OPS_SWITCH_PARTIAL\n"
 	      "  --name NAME                     instead of \"fault\"\n"
@@ -137,8 +138,8 @@ static bool applies(const struct when *it, long generation)
 static void parse(int argc, char **argv)
 {
 	enum {
-		DIE = 1, ATTACH_AFTER, FAIL_INIT, SLOW_INIT, BAD_PROGRAM, PARTIAL, NAME, TIMEOUT, ERROR_AFTER, STALL, LINGER,
-		REATTACH, REATTACH_LOOP, PRELOAD, EXIT_AFTER, EXIT_CODE, EXIT_SIGNAL, IGNORE, HOLDER, PIN, DAEMONISE, FLOOD,
+		DIE = 1, ATTACH_AFTER, FAIL_INIT, SLOW_INIT, SLOW_EXIT, BAD_PROGRAM, PARTIAL, NAME, TIMEOUT, ERROR_AFTER, STALL,
+		LINGER, REATTACH, REATTACH_LOOP, PRELOAD, EXIT_AFTER, EXIT_CODE, EXIT_SIGNAL, IGNORE, HOLDER, PIN, DAEMONISE, FLOOD,
 		GARBAGE, CLOSE, HELP,
 	};
 	static const struct option options[] = {
@@ -146,6 +147,7 @@ static void parse(int argc, char **argv)
 		{ "attach-after", required_argument, NULL, ATTACH_AFTER },
 		{ "fail-init", required_argument, NULL, FAIL_INIT },
 		{ "slow-init", required_argument, NULL, SLOW_INIT },
+		{ "slow-exit", required_argument, NULL, SLOW_EXIT },
 		{ "bad-program", no_argument, NULL, BAD_PROGRAM },
 		{ "partial", no_argument, NULL, PARTIAL },
 		{ "name", required_argument, NULL, NAME },
@@ -186,6 +188,9 @@ static void parse(int argc, char **argv)
 			break;
 		case SLOW_INIT:
 			faults.slow_init_ms = whole(name, optarg);
+			break;
+		case SLOW_EXIT:
+			faults.slow_exit_ms = whole(name, optarg);
 			break;
 		case BAD_PROGRAM:
 			faults.bad_program = true;
@@ -386,6 +391,7 @@ static struct fault *prepare(long generation)
 	if (applies(&faults.fail_init, generation))
 		skel->rodata->init_error = (int)faults.fail_init.value;
 	skel->rodata->init_ms = faults.slow_init_ms;
+	skel->rodata->exit_ms = faults.slow_exit_ms;
 	SCX_OPS_LOAD(skel, fault_ops, fault, uei);
 	printf("loaded\n");
 	return skel;

@@ -41,7 +41,7 @@ def test_a_changed_source_is_another_entry(program: Path, tmp_path: Path, monkey
     (tmp_path / "fault.c").write_text((tmp_path / "fault.c").read_text() + "/* changed */\n")
     toolkit = schedulers.toolkit()
     before = build._key(toolkit)
-    monkeypatch.setattr(build, "SOURCES", (tmp_path / "fault.bpf.c", tmp_path / "fault.c"))
+    monkeypatch.setattr(build, "SOURCES", tuple(tmp_path / source.name for source in build.SOURCES))
     assert build._key(toolkit) != before
     assert before == program.parent.name
 
@@ -66,7 +66,7 @@ def test_source_that_does_not_compile_fails_with_the_compilers_words_and_publish
         shutil.copy(source, tmp_path)
     (tmp_path / "fault.bpf.c").write_text("not a program\n")
     monkeypatch.setattr(build, "HERE", tmp_path)
-    monkeypatch.setattr(build, "SOURCES", (tmp_path / "fault.bpf.c", tmp_path / "fault.c"))
+    monkeypatch.setattr(build, "SOURCES", tuple(tmp_path / source.name for source in build.SOURCES))
     with pytest.raises(build.CompileError, match="unknown type name 'not'"):
         build.fault_scheduler()
     assert not (program.parent.parent / build._key(schedulers.toolkit())).exists()
