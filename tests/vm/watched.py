@@ -14,7 +14,8 @@ import pytest
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
 from scxlife.lifecycle.options import shipped
-from scxlife.platform.vm import accel, frames, guest, image
+from scxlife.platform.vm import accel, frames, guest, image, kernels
+from scxlife.platform.vm.cache import NotInstalled
 from scxlife.platform.vm.qemu import run_guest
 
 #: Seconds; a guest takes a tenth of it.
@@ -113,3 +114,11 @@ def watched(
     console = "\n".join(lines)
     assert isinstance(result, guest.Completed), f"{result}\n{console}"
     return Seen(told, console, result)
+
+
+def small_kernel() -> Path:
+    """The kernel that boots fastest, of those that are here."""
+    try:
+        return kernels.find("6.12" if any(k.version.startswith("6.12") for k in kernels.installed()) else None).vmlinuz
+    except NotInstalled as error:
+        pytest.skip(f"{error}: {error.hint}")
