@@ -1,0 +1,71 @@
+"""What somebody left in the guest before the scheduler's turn: told clearly, and nothing of the run is lost."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.schedulers.build import fault_scheduler
+from tests.vm.watched import Seen, small_kernel, watched
+
+from scxlife.lifecycle.output_markers import dumps
+from scxlife.platform.vm import frames
+
+pytestmark = pytest.mark.guest
+
+Boot = Callable[..., Seen]
+ENDED = {"code": 0}
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Path:
+    return small_kernel()
+
+
+@pytest.fixture
+def boot(kernel: Path, tmp_path: Path) -> Boot:
+    return functools.partial(watched, kernel, tmp_path, fault_scheduler())
+
+
+# What is done to the guest; what the outcome's reason says.
+UNUSABLE = {
+    "a folder": ("rm /sched_args; mkdir /sched_args", "/sched_args can't be read: Is a directory"),
+    "a loop": ("ln -sf sched_args /sched_args", "/sched_args can't be read: Too many levels of symbolic links"),
+    "unbalanced": ("echo '--name \"half' > /sched_args", "/sched_args: no closing quotation"),
+    "binary": (r"printf '\177ELF\377\376' > /sched_args", "/sched_args is not UTF-8 at byte 4"),
+    "a NUL": (r"printf 'a\0b' > /sched_args", "/sched_args has a NUL byte"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_row_2_arguments_that_can_not_be_used_are_spawn_failed_and_nothing_is_started(boot: Boot, kind: str) -> None:
+    setup, reason = UNUSABLE[kind]
+    seen = boot("", setup=setup)
+    assert seen.verdict == ("spawn-failed", None, "disabled")
+    assert reason in seen.outcome["reason"]
+    (dump,) = dumps(seen.console)
+    assert dump.text.startswith(f"failed to spawn: {reason}")
+    assert not seen.happened("spawned")
+
+
+def test_G1_a_scheduler_that_somebody_still_writes_is_spawn_failed_and_says_so(boot: Boot) -> None:
+    seen = boot("", setup="exec 3>>/scheduler; sleep 1000 &")
+    assert seen.verdict == ("spawn-failed", None, "disabled")
+    assert "/scheduler: ETXTBSY: Text file busy (somebody still writes to it)" in seen.outcome["reason"]
+
+
+def test_row_3_a_log_that_can_not_be_made_is_named_and_the_scheduler_runs_without(boot: Boot) -> None:
+    seen = boot("", setup="ln -s /tmp/elsewhere /tmp/sched.log", run_for=0.2)
+    assert seen.verdict == ("stopped", ENDED, "disabled")
+    assert seen.outcome["log_lost"].startswith("/tmp/sched.log: ELOOP")
+    assert (seen.outcome["log_path"], seen.outcome["log_tail"]) == (None, "")
+
+
+def test_I2_a_log_on_a_full_disk_costs_its_words_and_nothing_else(boot: Boot) -> None:
+    full = "mount -t tmpfs -o size=16k none /tmp && ! head -c 100k /dev/zero 2>/dev/null >/tmp/filler"
+    seen = boot("", setup=full, payload="echo nowhere to go; exit 4")
+    assert seen.verdict == ("stopped", ENDED, "disabled")
+    assert seen.outcome["payload"] == {"exit": {"code": 4}}
+    assert seen.text(frames.LOG) == ""
