@@ -13,7 +13,7 @@ import pytest
 
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.vm import ENTRY, LAZY
-from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, frames, guest, image, kernels
 from scxlife.platform.vm.cache import NotInstalled
 from scxlife.platform.vm.qemu import run_guest
@@ -89,7 +89,8 @@ def watched(
         pytest.skip("QEMU or busybox is not installed")
     run = image.Run(
         config=json.dumps({"setup": setup, "payload": ["/bin/sh", "-c", payload] if payload else []}).encode(),
-        definition=freeze(shipped().with_settings(**settings)),
+        definition=freeze(shipped().with_profile("boot").with_settings(**settings)),
+        boot=freeze(boot_ending()),
         scheduler=scheduler,
         scheduler_args=scheduler_args,
         files=tuple((file, str(file)) for file in files),
