@@ -1,0 +1,271 @@
+"""Ends that are hard to see or to hear of: on the host's own kernel, in real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scxlife.lifecycle.outcomes import Exited, NotAttached, SpawnFailed, StartupDied
+from scxlife.lifecycle.plan import Plan
+from scxlife.lifecycle.processes import Process
+from scxlife.lifecycle.supervision import Supervision
+from scxlife.platform.linux import LinuxKernel
+
+from .programs.life import DEFINITION, LIMIT, PROGRAMS, Life, profile
+
+SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
+STOPPED = "T"
+
+
+@pytest.fixture
+def life(tmp_path: Path) -> Iterator[Life]:
+    life = Life(tmp_path)
+    yield life
+    life.bury()
+
+
+@pytest.fixture
+def ignored_children() -> Iterator[None]:
+    """SIGCHLD ignored: the kernel reaps."""
+    former = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, former)
+
+
+def children() -> set[int]:
+    """Zombies are among them."""
+    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def supervisor(tmp_path: Path, *words: object, **how: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*how.pop("within", ()), *SCXLIFE, "run", "--json", "--log", str(tmp_path / "log"), *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,
+    )
+
+
+def at_each(process: subprocess.Popen[str], *answers: tuple[str, Callable[[], object]]) -> dict[str, Any]:
+    """Wait for each mark in the timeline, in turn, and act on it. Then the outcome."""
+    assert process.stderr is not None
+    waiting = list(answers)
+    for line in process.stderr:
+        if waiting and waiting[0][0] in line:
+            waiting.pop(0)[1]()
+    assert not waiting, f"{waiting[0][0]} never came"
+    out, _ = process.communicate(timeout=LIMIT)
+    outcome: dict[str, Any] = json.loads(out.splitlines()[-1])
+    return outcome
+
+
+# -- the process ---------------------------------------------------------------------------------------------------
+
+
+def test_C11_a_process_lives_as_long_as_its_last_thread_though_proc_calls_it_a_zombie(life: Life) -> None:
+    go = life.folder / "go"
+    os.mkfifo(go)
+    fd = os.open(go, os.O_RDWR | os.O_CLOEXEC)
+    states, former = [], children()
+
+    def at_ready() -> None:
+        (child,) = children() - former
+        states.append(state_of(child))
+        os.write(fd, b"\n")
+
+    life.at_ready = at_ready
+    outcome = life.run(profile("file"), "leader_leaves", life.ready, go)
+    os.close(fd)
+    assert states == ["Z"]
+    assert (type(outcome), outcome.exit) == (Exited, {"code": 7})
+
+
+def test_defect_4_after_a_failed_start_there_is_no_zombie(life: Life) -> None:
+    former = children()
+    assert type(life.run(profile("none", liveness=LIMIT), "ends", "code", 3)) is StartupDied
+    waits = {"liveness": 0.0, "attach_timeout": 0.0, "attach_at_most": 0.0}
+    assert type(life.run(profile("file", **waits), "/bin/sleep", 300)) is NotAttached
+    assert children() == former
+
+
+def test_defect_8_a_child_that_the_kernel_has_reaped_is_gone_and_not_left_running(
+    life: Life, ignored_children: None
+) -> None:
+    outcome = life.run(profile("none", liveness=LIMIT), "ends", "code", 3)
+    assert type(outcome) is StartupDied
+    assert outcome.exit in ({"code": 3}, None)
+
+
+def test_Q7_a_signal_to_a_process_that_is_gone_is_no_failure(ignored_children: None) -> None:
+    kernel = LinuxKernel()
+    process = Process(kernel)
+    null = os.open("/dev/null", os.O_WRONLY)
+    child = process.spawn("/bin/sleep", ("300",), {}, null)
+    os.close(null)
+    assert child.pidfd is not None
+    kernel.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+    reaped = select.poll()
+    reaped.register(child.pidfd, 0)
+    assert reaped.poll(LIMIT * 1000) == [(child.pidfd, select.POLLHUP)]
+    with pytest.raises(ProcessLookupError):
+        kernel.pidfd_send_signal(child.pidfd, signal.SIGTERM)
+    process.signal(signal.SIGTERM, signal.SIGCONT, signal.SIGKILL)
+    process.clear()
+
+
+def test_row_6_the_process_is_published_before_it_is_proven_and_withdrawn_before_a_failure_is_returned(
+    life: Life,
+) -> None:
+    plan = Plan(command=str(PROGRAMS / "ends"), arguments=("code", "3"), log_path=str(life.log))
+    published: dict[str, bool] = {}
+
+    def observe(record: Mapping[str, Any]) -> None:
+        if record["kind"] == "step":
+            published[f"{record['event']} → {record['to']}"] = run.process.child is not None
+
+    run = Supervision(LinuxKernel(), profile("none", liveness=LIMIT), plan, observer=observe)
+    assert type(run.run()) is StartupDied
+    assert published["located → spawning"] is False
+    assert published["spawned → startup"] is True
+    assert published["exited → reaping"] is True
+    assert published["clear → sweeping"] is False
+
+
+# -- its words -----------------------------------------------------------------------------------------------------
+
+
+def test_row_3_both_streams_are_in_the_log_in_the_order_in_which_they_were_written(life: Life) -> None:
+    life.run(profile("file", liveness=LIMIT), "speaks_twice", 500)
+    assert life.log.read_text().splitlines() == [f"{n} {stream}" for n in range(1, 501) for stream in ("out", "err")]
+
+
+# -- the terminal --------------------------------------------------------------------------------------------------
+
+
+def test_D7_a_program_that_the_terminal_has_stopped_is_ended_as_asked(tmp_path: Path) -> None:
+    pid_file, ready = tmp_path / "pid", tmp_path / "ready"
+    master, slave = pty.openpty()
+    words = ["--ready", f"file:{ready}", "--stop-grace", "1h", "--", PROGRAMS / "sets_the_terminal", pid_file, ready]
+    process = supervisor(tmp_path, *words, within=["setsid", "--ctty"], stdin=slave)
+    states = []
+
+    def when_it_runs() -> None:
+        pid = int(pid_file.read_text())
+        deadline = time.monotonic() + LIMIT
+        while state_of(pid) != STOPPED and time.monotonic() < deadline:
+            time.sleep(0.01)
+        states.append(state_of(pid))
+        process.send_signal(signal.SIGINT)
+
+    outcome = at_each(process, ("→ running", when_it_runs))
+    os.close(master)
+    os.close(slave)
+    assert states == [STOPPED]
+    assert (outcome["outcome"], outcome["exit"]) == ("stopped", {"signal": signal.SIGTERM})
+
+
+# -- being asked for the end ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_D8_a_hang_up_during_the_end_does_not_call_the_end_off(tmp_path: Path, number: signal.Signals) -> None:
+    ready = tmp_path / "ready"
+    words = ["--ready", f"file:{ready}", "--stop-grace", "1h", "--", PROGRAMS / "ignores", ready]
+    process = supervisor(tmp_path, *words)
+    outcome = at_each(
+        process,
+        ("→ running", lambda: process.send_signal(signal.SIGINT)),
+        ("→ stopping", lambda: process.send_signal(number)),
+    )
+    assert (process.returncode, outcome["outcome"], outcome["exit"]) == (0, "stopped", {"signal": signal.SIGKILL})
+
+
+@pytest.mark.parametrize(("state", "phase"), [("attaching", "attach"), ("running", "run")])
+def test_Q8_a_stop_is_answered_while_it_waits_and_while_it_runs(tmp_path: Path, state: str, phase: str) -> None:
+    how = {"attaching": f"file:{tmp_path}/never", "running": "none"}[state]
+    words = ["--ready", how, "--liveness", "10ms", "--attach-timeout", "1h", "--attach-at-most", "1h", "--"]
+    process = supervisor(tmp_path, *words, "sleep", 300)
+    outcome = at_each(process, (f"→ {state}", lambda: process.send_signal(signal.SIGINT)))
+    assert (outcome["outcome"], outcome["phase"]) == ("stopped", phase)
+    assert outcome["exit"] == {"signal": signal.SIGTERM}
+
+
+def test_Q8_every_state_that_hears_a_stop_answers_it_or_says_why_not() -> None:
+    hearing = [name for name, state in DEFINITION.states.items() if "signals" in state.sources]
+    assert {"startup", "attaching", "running", "detached", "stopping", "killing", "reaping"} <= set(hearing)
+    answers = {name: branch.decision for name in hearing for branch in DEFINITION.cells[name, "interrupt"]}
+    assert {name for name, decision in answers.items() if decision.kind != "go"} == {"killing", "reaping", "sweeping"}
+    assert all(decision.reason for decision in answers.values() if decision.kind != "go")
+
+
+# -- time ----------------------------------------------------------------------------------------------------------
+
+
+def test_H2_two_deadlines_that_are_due_at_once_after_a_pause_are_one_verdict(tmp_path: Path) -> None:
+    tape = tmp_path / "tape"
+    bounds = ["--liveness", "10ms", "--attach-timeout", "1s", "--attach-at-most", "1100ms"]
+    process = supervisor(tmp_path, "--ready", f"file:{tmp_path}/never", *bounds, "--tape", tape, "--", "sleep", 300)
+
+    def pause() -> None:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        # The pause itself, beyond both bounds.
+        time.sleep(1.2)
+        process.send_signal(signal.SIGCONT)
+
+    outcome = at_each(process, ("→ attaching", pause))
+    assert (outcome["outcome"], outcome["reason"]) == ("not-attached", "not ready in time")
+    steps = [json.loads(line) for line in tape.read_text().splitlines()]
+    assert [step["event"] for step in steps if step["kind"] == "step" and step["state"] == "attaching"] == [
+        "attach_late"
+    ]
+
+
+# -- no room -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make itself a user to whom the limit applies")
+def test_G1_a_user_with_too_many_processes_is_spawn_failed_with_EAGAIN() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        name, reason = as_a_user_with_no_process_left(Path(folder))
+    assert name == SpawnFailed.name
+    assert "EAGAIN" in reason
+
+
+def as_a_user_with_no_process_left(folder: Path) -> list[str]:
+    """The outcome's name and its reason."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            outcome = Life(folder).run(profile("none"), "/bin/true")
+            os.write(write_end, json.dumps([outcome.name, outcome.reason]).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    os.waitpid(pid, 0)
+    with os.fdopen(read_end, "rb") as told:
+        return [str(word) for word in json.loads(told.read())]
