@@ -20,7 +20,7 @@ from scxlife.platform.vm.qemu import run_guest
 
 #: Seconds; a guest takes a tenth of it.
 BOUND = 120.0
-_BYTES = (frames.LOG, frames.PAYLOAD_OUTPUT)
+_BYTES = (frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE)
 
 
 @attrs.frozen
