@@ -50,10 +50,11 @@ def test_row_9_defect_2_a_death_while_it_attaches_is_told_at_once_and_as_such(bo
     assert [told["event"] for told in seen.announced] == ["SchedulerExited", "SchedulerNotAttached"]
 
 
-def test_a_kernel_that_refuses_every_scheduler_has_its_reason_on_the_console(boot: Boot) -> None:
+def test_A12_a_kernel_that_refuses_every_scheduler_is_told_with_its_reason(boot: Boot) -> None:
     seen = boot(append=["isolcpus=1"], liveness=FOREVER)
     assert seen.verdict == ("startup-died", {"code": 1}, "disabled")
-    assert 'Not compatible with "isolcpus="' in seen.console
+    assert seen.outcome["kernel_details"] == ['Not compatible with "isolcpus=" domain isolation']
+    assert seen.outcome["cause"] == "isolcpus"
 
 
 # -- others --------------------------------------------------------------------------------------------------------
