@@ -80,7 +80,7 @@ class Process:
     def _give_up(self, pid: int) -> None:
         """End a child that can't be watched. Nobody has reaped it, so the number of its group is still its own."""
         with suppress(ProcessLookupError):
-            self._kernel.kill_group(pid, signal.SIGKILL)
+            self._kernel.kill_group(pid, None, signal.SIGKILL)
         for _ in range(_LOOKS):
             if self._kernel.reap_orphan(_AllBut(pid)) is not None:
                 break
@@ -99,11 +99,11 @@ class Process:
                     raise
 
     def kill_group(self) -> None:
-        """SIGKILL to its process group. The number is its own as long as its leader was not reaped."""
-        if self.child is None or self.reaped:
+        """SIGKILL to its process group, through the pidfd: where SIGCHLD is ignored the number may be a stranger's."""
+        if self.child is None or self.child.pidfd is None or self.reaped:
             return
         try:
-            self._kernel.kill_group(self.child.pid, signal.SIGKILL)
+            self._kernel.kill_group(self.child.pid, self.child.pidfd, signal.SIGKILL)
         except OSError as error:
             # EPERM on some kernels when only the zombie is left
             if error.errno not in (errno.ESRCH, errno.EPERM):

@@ -137,10 +137,13 @@ class Kernel(Protocol):
         ioctl PIDFD_GET_INFO, include/uapi/linux/pidfd.h
         """
 
-    def kill_group(self, pgid: int, sig: int) -> None:
-        """Signal a process group. ESRCH: it has no member. killpg(3)
+    def kill_group(self, leader: int, pidfd: int | None, sig: int) -> None:
+        """Signal the process group that `leader`, a child of ours, has led since its birth: by its pidfd, so that a
+        stranger that was given its number meanwhile, and leads a group of that number, is safe. Without a pidfd by
+        its number, while nobody has reaped it.
 
-        Legal only while the group's leader is our unreaped child: until then its number can't be given to strangers.
+        ESRCH: it has no member; before Linux 6.9 also when its leader was reaped, as the number is all there is then.
+        pidfd_send_signal(2) PIDFD_SIGNAL_PROCESS_GROUP
         """
 
     def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -24,6 +25,10 @@ _PIDFD_INFO = struct.Struct("=QQ11Ii")
 _PIDFD_INFO_EXIT = 1 << 3
 # _IOWR(0xFF, 11, struct pidfd_info)
 _PIDFD_GET_INFO = 3 << 30 | _PIDFD_INFO.size << 16 | 0xFF << 8 | 11
+
+
+# include/uapi/linux/pidfd.h, since Linux 6.9
+_PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2
 
 
 class Processes:
@@ -60,8 +65,16 @@ class Processes:
         told = _PIDFD_INFO.unpack(fcntl.ioctl(pidfd, _PIDFD_GET_INFO, asked))
         return ExitStatus.from_wait_status(told[-1]) if told[0] & _PIDFD_INFO_EXIT else None
 
-    def kill_group(self, pgid: int, sig: int) -> None:
-        os.killpg(pgid, sig)
+    def kill_group(self, leader: int, pidfd: int | None, sig: int) -> None:
+        if pidfd is None:
+            os.killpg(leader, sig)
+            return
+        try:
+            signal.pidfd_send_signal(pidfd, sig, None, _PIDFD_SIGNAL_PROCESS_GROUP)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            _kill_group_by_number(leader, pidfd, sig)
 
     def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:
         try:
@@ -121,6 +134,15 @@ def _posix_spawn(path: str, argv: Sequence[str], env: Mapping[str, str], standar
     finally:
         for fd in hidden:
             os.set_inheritable(fd, True)
+
+
+def _kill_group_by_number(leader: int, pidfd: int, sig: int) -> None:
+    """Before Linux 6.9. The number is the leader's own as long as we can wait for it."""
+    try:
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError as error:
+        raise ProcessLookupError(errno.ESRCH, "its leader was reaped") from error
+    os.killpg(leader, sig)
 
 
 def _children() -> Iterator[int]:

@@ -129,10 +129,13 @@ class ProcessCalls(Caller):
             fail(errno.ESRCH)
         return process.status if process.reaped else None
 
-    def kill_group(self, pgid: int, sig: int) -> None:
+    def kill_group(self, leader: int, pidfd: int | None, sig: int) -> None:
         self.enter("kill_group")
-        members = self.machine.processes.members(pgid)
-        if not members:
+        processes = self.machine.processes
+        members = processes.members(leader)
+        # Whoever else bears the number by now leads a group of his own: then nobody of the former one is left.
+        given_out = pidfd is not None and processes.by_pid.get(leader) not in (None, self._process(pidfd))
+        if not members or given_out:
             fail(errno.ESRCH)
         for member in members:
             self.machine.signals_sent.append((sig, member))

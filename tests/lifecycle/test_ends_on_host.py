@@ -23,11 +23,14 @@ from scxlife.lifecycle.plan import Plan
 from scxlife.lifecycle.processes import Process
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.linux import LinuxKernel
+from scxlife.platform.linux.processes import _kill_group_by_number
 
 from .programs.life import DEFINITION, LIMIT, PROGRAMS, Life, profile
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
 STOPPED = "T"
+#: proc(5): the last number that was given out; the next one follows it.
+NEXT_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 
 @pytest.fixture
@@ -131,6 +134,56 @@ def test_Q7_a_signal_to_a_process_that_is_gone_is_no_failure(ignored_children: N
     process.clear()
 
 
+def end(pidfd: int) -> None:
+    """While SIGCHLD is still ignored: nobody else would reap it."""
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    assert LinuxKernel().poll([pidfd], LIMIT)
+    os.close(pidfd)
+
+
+def gone_and_its_number_given_out(kernel: LinuxKernel) -> tuple[Process, int]:
+    """A process that the kernel has reaped, and the pidfd of a stranger that has its number and leads a group."""
+    null = os.open("/dev/null", os.O_RDWR)
+    process = Process(kernel)
+    child = process.spawn("/bin/sleep", ("300",), {}, null)
+    assert child.pidfd is not None
+    kernel.pidfd_send_signal(child.pidfd, signal.SIGKILL)
+    reaped = select.poll()
+    reaped.register(child.pidfd, 0)
+    assert reaped.poll(LIMIT * 1000) == [(child.pidfd, select.POLLHUP)]
+    for _ in range(1000):
+        try:
+            NEXT_PID.write_text(str(child.pid - 1))
+        except OSError as error:
+            pytest.skip(f"the next process number can't be chosen here: {error}")
+        words = ("sleep", "300")
+        stranger = kernel.spawn("/bin/sleep", words, {}, stdin=null, stdout=null, stderr=null)
+        pidfd = os.pidfd_open(stranger)
+        if stranger == child.pid:
+            os.close(null)
+            return process, pidfd
+        end(pidfd)
+    pytest.fail("somebody else was always first")
+
+
+@pytest.mark.parametrize("how", ["by its pidfd", "by its number, before Linux 6.9"])
+def test_C1_defect_5_row_16_a_stranger_that_was_given_the_number_gets_no_signal(
+    how: str, ignored_children: None
+) -> None:
+    kernel = LinuxKernel()
+    process, stranger = gone_and_its_number_given_out(kernel)
+    assert process.child is not None and process.child.pidfd is not None
+    if how == "by its pidfd":
+        process.kill_group()
+    else:
+        with pytest.raises(ProcessLookupError):
+            _kill_group_by_number(process.child.pid, process.child.pidfd, signal.SIGKILL)
+    process.signal(signal.SIGTERM)
+    process.clear()
+    assert kernel.poll([stranger], 0.2) == []
+    end(stranger)
+
+
 def test_row_6_the_process_is_published_before_it_is_proven_and_withdrawn_before_a_failure_is_returned(
     life: Life,
 ) -> None:
@@ -196,6 +249,19 @@ def test_D8_a_hang_up_during_the_end_does_not_call_the_end_off(tmp_path: Path, n
         ("→ stopping", lambda: process.send_signal(number)),
     )
     assert (process.returncode, outcome["outcome"], outcome["exit"]) == (0, "stopped", {"signal": signal.SIGKILL})
+
+
+@pytest.mark.parametrize("moment", ["located", "spawned"])
+def test_K10_Q8_a_stop_that_comes_with_the_spawn_is_answered_and_nothing_is_left(life: Life, moment: str) -> None:
+    def observe(record: Mapping[str, Any]) -> None:
+        if record["kind"] == "step" and record["event"] == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    plan = Plan(command="/bin/sleep", arguments=("300",), log_path=str(life.log))
+    former = children()
+    outcome = Supervision(LinuxKernel(), profile("none", liveness=LIMIT), plan, observer=observe).run()
+    assert outcome.name == "stopped"
+    assert children() == former
 
 
 @pytest.mark.parametrize(("state", "phase"), [("attaching", "attach"), ("running", "run")])

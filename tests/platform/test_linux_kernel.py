@@ -148,7 +148,7 @@ def test_a_living_child_has_no_status_yet(null: int) -> None:
     pidfd = kernel.pidfd_open(pid)
     assert kernel.pidfd_wait(pidfd, reap=True) is None
     assert kernel.poll([pidfd], 0) == []
-    kernel.kill_group(pid, signal.SIGKILL)
+    kernel.kill_group(pid, pidfd, signal.SIGKILL)
     kernel.close(pidfd)
     assert end(pid) == ExitStatus(code=None, signal=signal.SIGKILL)
 
@@ -280,7 +280,9 @@ def test_a_child_leads_a_group_of_its_own_and_grandchildren_die_with_it(null: in
     os.close(write_end)
     assert os.read(read_end, 100) == b"started\n"
     assert os.getpgid(pid) == pid
-    kernel.kill_group(pid, signal.SIGKILL)
+    pidfd = kernel.pidfd_open(pid)
+    kernel.kill_group(pid, pidfd, signal.SIGKILL)
+    kernel.close(pidfd)
     # The grandchild holds the pipe too: its end is seen only when both are gone.
     assert os.read(read_end, 100) == b""
     os.close(read_end)
