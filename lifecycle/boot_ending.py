@@ -120,11 +120,11 @@ class BootEnding:
 
     def show_log(self, event: Event) -> None:
         log = bytearray()
-        self._read_end(self._plan.log_path, CONSOLE_LIMIT, log.extend)
+        self._read_end(self._log_path, CONSOLE_LIMIT, log.extend)
         self._show(bytes(log))
 
     def send_logs(self, event: Event) -> None:
-        for path, kind in ((self._plan.log_path, frames.LOG), (self._plan.payload_log, frames.PAYLOAD_OUTPUT)):
+        for path, kind in ((self._log_path, frames.LOG), (self._plan.payload_log, frames.PAYLOAD_OUTPUT)):
             self._read_end(path, LOG_LIMIT, partial(self._port.send, kind))
 
     def tell_died(self, event: Event) -> None:
@@ -154,6 +154,11 @@ class BootEnding:
 
     # -- inside
 
+    @property
+    def _log_path(self) -> str | None:
+        """None: there is no log, and what stands at its path is somebody else's."""
+        return self._plan.log_path if self._outcome.log_lost is None else None
+
     def _show(self, log: bytes) -> None:
         """For a host that has nothing but the console."""
         from .console import say
@@ -163,14 +168,18 @@ class BootEnding:
         say(self._kernel, marked, self._kernel.monotonic() + CONSOLE_TIMEOUT)
 
     def _read_end(self, path: str | None, limit: int, take: Callable[[bytes], object]) -> None:
-        """The last `limit` bytes of a file, in pieces; nothing where there is no such file."""
+        """The last `limit` bytes of a file as it is now, in pieces, however fast somebody still writes to it; nothing
+        where there is none. By now anything may stand in its place: a FIFO must not block us."""
+        if path is None:
+            return
         try:
-            fd = self._kernel.open(path or "", os.O_RDONLY)
+            fd = self._kernel.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except FileNotFoundError:
             return
         try:
-            offset = max(0, self._kernel.fstat(fd).size - limit)
-            while chunk := self._kernel.pread(fd, CHUNK, offset):
+            size = self._kernel.fstat(fd).size
+            offset = max(0, size - limit)
+            while offset < size and (chunk := self._kernel.pread(fd, min(CHUNK, size - offset), offset)):
                 take(chunk)
                 offset += len(chunk)
         finally:

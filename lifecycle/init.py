@@ -80,7 +80,6 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     _send(port, frames.HELLO, hello)
     if config["setup"]:
         _set_up(kernel, config["setup"])
-    output = kernel.open(PAYLOAD_LOG, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     plan = Plan(
         command=SCHEDULER,
         arguments_file=SCHEDULER_ARGS,
@@ -88,7 +87,7 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         log_path=SCHEDULER_LOG,
         payload=tuple(_in_path(config["payload"])),
         payload_environment=ENVIRONMENT,
-        payload_output=output,
+        payload_output=_open_payload_log(kernel, degraded),
         payload_log=PAYLOAD_LOG,
     )
     probe = _open_probe(kernel, degraded)
@@ -118,6 +117,15 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     )
     kernel.owned = end.pids
     end.run()
+
+
+def _open_payload_log(kernel: InitKernel, degraded: list[str]) -> int:
+    """What the payload writes to. Without a place for it, the payload runs all the same."""
+    try:
+        return kernel.open(PAYLOAD_LOG, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW)
+    except OSError as error:
+        degraded.append(f"the payload's output is lost: {PAYLOAD_LOG}: {error.strerror}")
+        return kernel.open("/dev/null", os.O_RDWR)
 
 
 def _mount_wanted(kernel: InitKernel) -> list[str]:

@@ -56,11 +56,52 @@ def test_G1_a_scheduler_that_somebody_still_writes_is_spawn_failed_and_says_so(b
     assert "/scheduler: ETXTBSY: Text file busy (somebody still writes to it)" in seen.outcome["reason"]
 
 
-def test_row_3_a_log_that_can_not_be_made_is_named_and_the_scheduler_runs_without(boot: Boot) -> None:
-    seen = boot("", setup="ln -s /tmp/elsewhere /tmp/sched.log", run_for=0.2)
+# What stands where the log is to be; why it is lost.
+IN_ITS_PLACE = {
+    "a link": ("echo of somebody else >/tmp/other; ln -s /tmp/other /tmp/sched.log", "ELOOP"),
+    "a folder": ("mkdir /tmp/sched.log", "EISDIR"),
+    "a FIFO": ("mkfifo /tmp/sched.log", "FIFO"),
+    "a read-only disk": ("mount -t tmpfs -o ro none /tmp", "EROFS"),
+}
+
+
+@pytest.mark.parametrize("kind", IN_ITS_PLACE)
+def test_row_3_a_log_that_can_not_be_made_is_named_and_the_rest_of_the_run_is_told(boot: Boot, kind: str) -> None:
+    setup, why = IN_ITS_PLACE[kind]
+    seen = boot("", setup=setup, payload="echo from the payload; exit 4")
     assert seen.verdict == ("stopped", ENDED, "disabled")
-    assert seen.outcome["log_lost"].startswith("/tmp/sched.log: ELOOP")
-    assert (seen.outcome["log_path"], seen.outcome["log_tail"]) == (None, "")
+    assert why in seen.outcome["log_lost"]
+    assert (seen.outcome["log_path"], seen.outcome["log_tail"], seen.text(frames.LOG)) == (None, "", "")
+    assert seen.outcome["payload"] == {"exit": {"code": 4}}
+    if kind == "a read-only disk":
+        assert "the payload's output is lost: /tmp/payload.log: Read-only file system" in seen.outcome["degraded"]
+    else:
+        assert seen.text(frames.PAYLOAD_OUTPUT) == "from the payload\n"
+
+
+# What a payload puts in the place of the logs while they are written.
+MEDDLING = {
+    "nothing": "true",
+    "a link to all there is": "ln -s /dev/zero",
+    "a folder": "mkdir",
+    "a FIFO": "mkfifo",
+}
+
+
+@pytest.mark.parametrize("kind", MEDDLING)
+def test_D10_what_a_payload_puts_in_the_place_of_the_logs_neither_blocks_pid_1_nor_costs_the_outcome(
+    boot: Boot, kind: str
+) -> None:
+    meddle = "".join(f"rm {log}; {MEDDLING[kind]} {log}; " for log in ("/tmp/sched.log", "/tmp/payload.log"))
+    seen = boot("", payload=f"{meddle}echo said all the same")
+    assert seen.verdict == ("stopped", ENDED, "disabled")
+    assert seen.outcome["log_tail"].endswith("ending with code 0")
+
+
+def test_D10_one_that_writes_for_ever_to_a_log_does_not_keep_pid_1_from_its_end(boot: Boot) -> None:
+    seen = boot("", payload="setsid yes & sleep 0.3", log_limit=None)
+    assert seen.verdict == ("stopped", ENDED, "disabled")
+    assert seen.text(frames.PAYLOAD_OUTPUT).endswith("y\n")
 
 
 def test_I2_a_log_on_a_full_disk_costs_its_words_and_nothing_else(boot: Boot) -> None:

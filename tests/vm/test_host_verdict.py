@@ -81,6 +81,17 @@ def test_row_23_an_error_of_pid_1_is_told_and_is_no_verdict_about_the_scheduler(
     assert "Kernel panic" not in console
 
 
+def test_row_20_row_23_an_action_of_the_boots_end_that_fails_does_not_cost_the_outcome(kernel: Path) -> None:
+    # Nothing can be shown on the console; all the rest is told.
+    code, outcome, said = vm(
+        kernel, "--setup", "rm $(find /scxlife -name 'console.*')", "--sched-args=--no-such-option"
+    )
+    assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
+    (degraded,) = outcome["degraded"]
+    assert degraded.startswith("PID 1: No module named")
+    assert degraded in said
+
+
 def test_J3_a_payload_that_a_signal_killed_fails_the_run(kernel: Path) -> None:
     code, outcome, _ = vm(kernel, "--", "sh", "-c", "kill -KILL $$")
     assert (code, outcome["outcome"], outcome["payload"]) == (1, "stopped", {"exit": {"signal": 9}})
