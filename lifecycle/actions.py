@@ -166,6 +166,10 @@ class Actions:
         facts.ops = event.data.get("ops")
         facts.partial = event.data.get("partial")
 
+    def note_stranger(self, event: Event) -> None:
+        # Only who: the rest stays what was ours, so that what becomes of the stranger's is not told of ours.
+        self._facts.owner = event.data.get("owner")  # type: ignore[assignment]
+
     def announce_attached(self, event: Event) -> None:
         self._facts.attachments += 1
         self._announce("attached", event.data)
@@ -178,6 +182,9 @@ class Actions:
 
     def announce_lost(self, event: Event) -> None:
         self._announce("lost", {**event.data, "kernel_reason": self._facts.kernel_reason})
+
+    def note_loss(self, event: Event) -> None:
+        self._facts.link_kept = bool(event.data.get("link_held"))
 
     def announce_exit(self, event: Event) -> None:
         self._announce("exited", event.data)

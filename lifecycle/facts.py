@@ -44,6 +44,7 @@ class Facts:
     attachments: int = 0
     kernel_reason: str | None = None
     kernel_details: list[str] = attrs.Factory(list)
+    link_kept: bool = False
     held_by: str = ""
     # of what goes with it
     payload: Mapping[str, Any] | None = None

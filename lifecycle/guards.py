@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scxlife.platform.kernel_time import kernel_seconds
-from scxlife.platform.sched_ext import ENABLING, snapshot
+from scxlife.platform.sched_ext import DISABLING, ENABLING, snapshot
 
 from .logfile import tail
 
@@ -58,6 +58,14 @@ class Guards:
         facts = self._facts
         before, facts.hotplug_seq = facts.hotplug_seq, snapshot(self._kernel).hotplug_seq
         return before != facts.hotplug_seq
+
+    def detached_from_outside(self, event: Event) -> bool:
+        """Whoever gives up his own link has closed it before the kernel begins to disable."""
+        reason = reason_of(self._kernel, self._definition, self._facts)
+        return self._facts.link_kept and reason is not None and reason.startswith(BY_USER_SPACE)
+
+    def being_disabled(self, event: Event) -> bool:
+        return snapshot(self._kernel).state == DISABLING
 
     def ejected_by_kernel(self, event: Event) -> bool:
         if self._facts.attachments == 0:

@@ -105,6 +105,7 @@ class EventName(StrEnum):
     ATTACH_OVER = "attach_over"
     RUN_OVER = "run_over"
     REATTACH_LATE = "reattach_late"
+    DETACHED_OVER = "detached_over"
     STOP_LATE = "stop_late"
     KILL_LATE = "kill_late"
     RELEASE_LATE = "release_late"
@@ -124,8 +125,6 @@ class Outcome(StrEnum):
     """It died before it was ready."""
     EXITED = "exited"
     """It was ready and ended by itself."""
-    EJECTED = "ejected"
-    """It was ready and the kernel threw it out."""
     STOPPED = "stopped"
     """It was ready, or on its way, and ended as asked."""
     FAULT = "fault"
@@ -140,6 +139,10 @@ class Outcome(StrEnum):
     """Owned by another scheduler."""
     NOT_ATTACHED_DIED = "not-attached/died"
     """Died while attaching."""
+    EJECTED_KERNEL = "ejected/kernel"
+    """The kernel threw it out."""
+    EJECTED_DETACHED = "ejected/detached"
+    """Somebody else detached its link."""
     LEFT_RUNNING_UNKILLABLE = "left-running/unkillable"
     """Still there after SIGKILL."""
     LEFT_RUNNING_HELD = "left-running/held"
@@ -189,11 +192,17 @@ class Actions(Protocol):
     def announce_exit(self, event: Event, /) -> None:
         """Tell that it died, and how."""
 
+    def note_loss(self, event: Event, /) -> None:
+        """Keep whether it still held its link when the kernel let go of it."""
+
     def note_kernel_reason(self, event: Event, /) -> None:
         """Keep what the kernel said."""
 
     def note_owner(self, event: Event, /) -> None:
-        """Keep who owns the kernel's scheduler."""
+        """Keep which instance is ours, and which of our processes owns it."""
+
+    def note_stranger(self, event: Event, /) -> None:
+        """Keep who owns the kernel's scheduler in place of ours."""
 
     def note_holder(self, event: Event, /) -> None:
         """Keep who holds the link of the kernel's scheduler, a process or a pin."""
@@ -255,8 +264,10 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "announce_reattached": given.announce_reattached,
         "announce_lost": given.announce_lost,
         "announce_exit": given.announce_exit,
+        "note_loss": given.note_loss,
         "note_kernel_reason": given.note_kernel_reason,
         "note_owner": given.note_owner,
+        "note_stranger": given.note_stranger,
         "note_holder": given.note_holder,
         "note_survivors": given.note_survivors,
         "trim_log": given.trim_log,
@@ -290,6 +301,12 @@ class Guards(Protocol):
     def hotplugged(self, event: Event, /) -> bool:
         """A CPU has come or gone since this was last asked: what was refused for that may attach again by itself."""
 
+    def detached_from_outside(self, event: Event, /) -> bool:
+        """It held its link when the kernel let go of it, and the kernel's reason is user space."""
+
+    def being_disabled(self, event: Event, /) -> bool:
+        """The kernel is still taking a scheduler down."""
+
     def ejected_by_kernel(self, event: Event, /) -> bool:
         """It was attached, and the last reason given for its end is the kernel's own, not an unregistration by its
         user space.
@@ -303,5 +320,7 @@ def guards_of(given: Guards) -> dict[str, Guard]:
         "early_ready": given.early_ready,
         "progressing": given.progressing,
         "hotplugged": given.hotplugged,
+        "detached_from_outside": given.detached_from_outside,
+        "being_disabled": given.being_disabled,
         "ejected_by_kernel": given.ejected_by_kernel,
     }

@@ -105,12 +105,14 @@ class Fact:
     disabling  on the way out
 
     `stillborn`: how many links of ours were seen by now whose scheduler never was, as far as anybody has looked.
+    `link_held`: where none is enabled, our process or a descendant of it has a struct_ops link open all the same.
     """
 
     kind: str
     snapshot: Snapshot
     owner: Holder | None = None
     stillborn: int = 0
+    link_held: bool = False
 
     @property
     def time(self) -> float:
@@ -211,7 +213,8 @@ class Tracker:
         if now.state in (DISABLED, ENABLING, DISABLING):
             self._dead_links.update(holder.link_id for holder in held if holder.link_id is not None)
             stillborn = len(self._dead_links.difference(*self._proven.values()))
-            return Fact(IDLE if now.state == DISABLED else now.state, now, stillborn=stillborn)
+            kind = IDLE if now.state == DISABLED else now.state
+            return Fact(kind, now, stillborn=stillborn, link_held=bool(held))
         if now.state != ENABLED or now.instance is None:
             return Fact(UNPROVEN, now)
         return self._whose(now, now.instance, held)

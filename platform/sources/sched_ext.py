@@ -52,7 +52,7 @@ class SchedExtSource:
     enabling  a scheduler is being enabled
     ready     ours is enabled; told for each of its instances
     foreign   the kernel runs somebody else's
-    lost      the instance that was ready (`instance` names it) is no longer enabled
+    lost      the instance that was ready (`instance` names it) is no longer enabled; `link_held`: its link was open
     refused   an enable began and came to nothing: the counter of successful ones has not moved
     clear     the kernel does not run ours, after it might have
 
@@ -244,7 +244,7 @@ def _present(fact: Fact) -> list[tuple[str, int | None]]:
 def _event(name: str, instance: int | None, fact: Fact, cause: str) -> Event:
     now = fact.snapshot
     owner = None if fact.owner is None else {"pid": fact.owner.pid, "command": fact.owner.command}
-    data = {
+    data: dict[str, object] = {
         "state": now.state,
         "ops": now.ops,
         "enable_seq": now.enable_seq,
@@ -252,4 +252,6 @@ def _event(name: str, instance: int | None, fact: Fact, cause: str) -> Event:
         "owner": owner,
         "partial": None if now.switch_all is None else not now.switch_all,
     }
+    if name == "lost":
+        data["link_held"] = fact.link_held
     return Event(name, data, cause)
