@@ -34,7 +34,11 @@ def open_log(kernel: Kernel, path: str) -> Log:
         fd = kernel.open(path, flags)
     except OSError as error:
         return _no_log(kernel, f"{path}: {_errno_name(error)}: {error.strerror}")
-    mode = kernel.fstat(fd).mode
+    try:
+        mode = kernel.fstat(fd).mode
+    except OSError as error:
+        kernel.close(fd)
+        return _no_log(kernel, f"{path}: {_errno_name(error)}: {error.strerror}")
     if stat.S_ISFIFO(mode):
         kernel.close(fd)
         return _no_log(kernel, f"{path}: it is a FIFO, which would block the process when nobody reads it")

@@ -241,6 +241,11 @@ class Tracker:
                 self._dead_links |= links
         live = [holder for holder in held if holder.link_id not in self._dead_links]
         if live and _risen(self.baseline.enable_seq, now.enable_seq):
+            rival = None if instance in self._proven else self._foreign_owner(instance)
+            if rival is not None and _newest((rival,)) > _newest(live):
+                # Ours died unseen, and a stranger has taken the slot since: the newest link is the one that counts.
+                self._dead_links.update(holder.link_id for holder in live)
+                return Fact(FOREIGN, now, rival)
             self._proven.setdefault(instance, set()).update(
                 holder.link_id for holder in live if holder.link_id is not None
             )
@@ -277,11 +282,15 @@ class Tracker:
             for holder in link_holders(self._kernel, proc=self._proc).found
             if holder.pid not in ours and holder.link_id not in self._dead_links
         ]
-        # The highest id is the newest link.
         owner = max(others, key=lambda holder: holder.link_id or 0, default=None)
         if owner is not None or instance == self.baseline.instance:
             self._foreign = (instance, owner)
         return owner
+
+
+def _newest(holders: Iterable[Holder]) -> int:
+    """The kernel counts links up."""
+    return max(holder.link_id or 0 for holder in holders)
 
 
 def _risen(before: int | None, now: int | None) -> bool:

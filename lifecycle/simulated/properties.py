@@ -12,7 +12,7 @@ from scxlife.fsm.tape_reader import TapeReader
 from scxlife.lifecycle.outcomes import LeftRunning, SpawnFailed
 from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import Fails, PowerCut, Stalls, WakesUp
-from scxlife.platform.sim.outside import Steal
+from scxlife.platform.sim.outside import Noise, Steal
 from scxlife.platform.sim.processes import Process
 
 from .run import Announcement, Run
@@ -97,8 +97,10 @@ def failure_leaves_nothing(run: Run) -> Iterator[str]:
     if not _watches_the_kernel(run):
         return
     run.machine.clock.advance(run.machine.clock.now + _AFTERWARDS)
+    if any(_escaped(run, process) for process in run.machine.processes.everyone if process.ours and process.alive):
+        return
     present = run.machine.sched_ext.present
-    if present is not None and present.loader.ours and not _escaped(run, present.loader):
+    if present is not None and present.loader.ours:
         yield f"scheduler {present.name!r} is in the kernel after {_ending(run)}"
 
 
@@ -185,7 +187,8 @@ def no_wake_up_without_cause(run: Run) -> Iterator[str]:
     cadence = run.definition.settings["cadence"]
     assert isinstance(cadence, (int, float))
     # Behind each event it looks again after 1, 2, 4, … ms.
-    bound = 200 + 2 * run.seconds / max(float(cadence), 0.001) + 20 * len(run.records)
+    noise = sum(happening.count for happening in run.scenario.outside if isinstance(happening, Noise))
+    bound = 200 + 2 * run.seconds / max(float(cadence), 0.001) + 20 * len(run.records) + noise
     if run.kernel.waits > bound:
         yield f"{run.kernel.waits} waits in {run.seconds:.1f} s"
 

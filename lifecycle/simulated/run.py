@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -19,6 +20,7 @@ from scxlife.platform.sim.outside import Interrupt
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.struct_ops import Instance
+from scxlife.platform.trace_dump import TraceDump
 
 from .scenario import Scenario, definition_of
 
@@ -101,10 +103,28 @@ def run(scenario: Scenario) -> Run:
     def announce(name: str, facts: Mapping[str, Any]) -> None:
         seen.announcements.append(Announcement(name, machine.clock.now, machine.sched_ext.last_told, kernel.woke_at))
 
+    probe: TraceDump | None = None
     try:
+        probe = _opened_probe(kernel, definition)
         tape = Tape(definition, kernel.monotonic, seen.lines.append)
-        seen.outcome = Supervision(kernel, definition, plan, observer=observe, announce=announce).run()
+        supervision = Supervision(kernel, definition, plan, observer=observe, announce=announce, probe=probe)
+        seen.outcome = supervision.run()
     except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
         seen.error = error
+    if probe is not None and machine.supervisor.alive:
+        with suppress(OSError):
+            probe.close()
     seen.ended_at = machine.clock.now
     return seen
+
+
+def _opened_probe(kernel: SimKernel, definition: Definition) -> TraceDump | None:
+    """As PID 1 does it: without a probe where there can't be one."""
+    if definition.sources["probe"] is None:
+        return None
+    probe = TraceDump(kernel)
+    try:
+        probe.open()
+    except OSError:
+        return None
+    return probe

@@ -93,14 +93,14 @@ class CgroupNode(Node):
     def names(self) -> list[str]:
         return [*self._files, *self.below]
 
-    def make(self, name: str) -> None:
+    def make_folder(self, name: str) -> None:
         if self.hierarchy.read_only:
             fail(errno.EROFS)
         if name in self.below:
             fail(errno.EEXIST)
         self.below[name] = CgroupNode(self.hierarchy, name, self)
 
-    def remove(self, name: str) -> None:
+    def remove_folder(self, name: str) -> None:
         node = self.below.get(name)
         if node is None:
             fail(errno.ENOENT if name not in self._files else errno.ENOTDIR)

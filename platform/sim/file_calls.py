@@ -9,7 +9,6 @@ import stat
 from scxlife.platform.kernel import FileStat
 
 from .caller import Caller
-from .cgroups import CgroupNode
 from .descriptors import Description, fail
 from .nodes import File, Folder, SymbolicLink, parent_of, walk
 from .pins import PinnedLink
@@ -81,29 +80,17 @@ class FileCalls(Caller):
     def unlink(self, path: str) -> None:
         self.enter("unlink")
         folder, name = parent_of(self.machine.root, path)
-        if not isinstance(folder, Folder):
-            fail(errno.EPERM, path)
         folder.unlink(name)
 
     def mkdir(self, path: str) -> None:
         self.enter("mkdir")
         folder, name = parent_of(self.machine.root, path)
-        if isinstance(folder, CgroupNode):
-            folder.make(name)
-        elif isinstance(folder, Folder):
-            folder.make_folder(name)
-        else:
-            fail(errno.EPERM, path)
+        folder.make_folder(name)
 
     def rmdir(self, path: str) -> None:
         self.enter("rmdir")
         folder, name = parent_of(self.machine.root, path)
-        if isinstance(folder, CgroupNode):
-            folder.remove(name)
-        elif isinstance(folder, Folder):
-            folder.remove_folder(name)
-        else:
-            fail(errno.EPERM, path)
+        folder.remove_folder(name)
 
     def punch_hole(self, fd: int, length: int) -> None:
         self.enter("punch_hole")

@@ -11,6 +11,7 @@ from random import Random
 
 from scxlife.platform.sources import inotify
 
+from . import tracefs
 from .cgroups import Hierarchy
 from .clock import SECOND, Clock, nanoseconds
 from .descriptors import Description
@@ -38,6 +39,7 @@ from .profiles import Profile
 from .program import Program
 from .struct_ops import PINS, SchedExt
 from .sysfs import sched_ext_folder
+from .tracefs import Instances
 from .uevents import Uevents
 
 _BOOTED = 100 * SECOND
@@ -66,7 +68,8 @@ class Machine:
         self.log = KernelLog(self.clock)
         self.uevents = Uevents(reach=profile.uevents, injector=self.injector)
         self.processes = Processes(self.clock, self.random, pids=pids, eager_reuse=eager_reuse)
-        self.sched_ext = SchedExt(self.clock, self.random, profile, self.log, self.uevents)
+        self.traces = Instances()
+        self.sched_ext = SchedExt(self.clock, self.random, profile, self.log, self.uevents, self.traces)
         self.cgroups = Hierarchy(self.clock, self.processes.latency, self.killed, read_only=not profile.cgroups)
         self.signals_sent: list[tuple[int, Process]] = []
         self.interrupted: Callable[[int], None] = lambda number: None
@@ -93,7 +96,7 @@ class Machine:
 
     def _furnish(self) -> None:
         root = self.root
-        for path in ("/dev", "/tmp", "/run", "/bin", "/sys", "/sys/kernel", "/sys/fs"):
+        for path in ("/dev", "/tmp", "/run", "/bin", "/sys", "/sys/kernel", "/sys/fs", tracefs.MOUNT):
             folder, name = parent_of(root, path)
             assert isinstance(folder, Folder)
             folder.make_folder(name)
@@ -101,6 +104,7 @@ class Machine:
         root.entries["proc"] = ProcFolder(self.processes, lambda: self.supervisor, lambda: self.descriptors())
         if self.profile.sched_ext:
             sys_kernel.entries["sched_ext"] = sched_ext_folder(self.sched_ext)
+        self._folder(tracefs.MOUNT).entries["instances"] = self.traces
         sys_fs.entries["cgroup"] = self.cgroups.root
         sys_fs.entries["bpf"] = MadeUp(self._pin, lambda: [path.rpartition("/")[2] for path in self.sched_ext.pins])
         dev.entries["null"] = Device()

@@ -9,27 +9,34 @@ from typing import Any
 import attrs
 from attrs import validators
 
-_ERRORS = frozenset(errno.errorcode.values())
-_SIGNALS = frozenset(signal.Signals.__members__)
+
+def _is_errno(instance: object, attribute: object, value: str) -> None:
+    if not value.startswith("E") or not hasattr(errno, value):
+        raise ValueError(f"{value!r} is not the name of an errno")
+
+
+def _is_signal(instance: object, attribute: object, value: str) -> None:
+    if value not in signal.Signals.__members__:
+        raise ValueError(f"{value!r} is not the name of a signal")
 
 
 def an_errno() -> Any:
     """A field for the name of an errno."""
-    return attrs.field(validator=validators.in_(_ERRORS))
+    return attrs.field(validator=_is_errno)
 
 
 def an_errno_or_none() -> Any:
-    return attrs.field(default=None, validator=validators.optional(validators.in_(_ERRORS)))
+    return attrs.field(default=None, validator=validators.optional(_is_errno))
 
 
 def a_signal(default: str) -> Any:
     """A field for the name of a signal."""
-    return attrs.field(default=default, validator=validators.in_(_SIGNALS))
+    return attrs.field(default=default, validator=_is_signal)
 
 
 def signals(*default: str) -> Any:
     """A field for the names of several."""
-    return attrs.field(default=default, validator=validators.deep_iterable(validators.in_(_SIGNALS)))
+    return attrs.field(default=default, validator=validators.deep_iterable(_is_signal))
 
 
 def number(name: str) -> int:

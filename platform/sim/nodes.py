@@ -41,6 +41,15 @@ class Node:
     def names(self) -> list[str]:
         fail(errno.ENOTDIR)
 
+    def make_folder(self, name: str) -> None:
+        fail(errno.EPERM)
+
+    def remove_folder(self, name: str) -> None:
+        fail(errno.EPERM)
+
+    def unlink(self, name: str) -> None:
+        fail(errno.EPERM)
+
     def open(self, flags: int) -> Description:
         fail(errno.EACCES)
 
@@ -108,13 +117,12 @@ class Folder(Node):
         self.notify(inotify.IN_CREATE, name)
         return file
 
-    def make_folder(self, name: str) -> Folder:
+    def make_folder(self, name: str) -> None:
         if name in self.entries:
             fail(errno.EEXIST)
         self.disk.check_writable()
-        folder = self.entries[name] = Folder(self.disk)
+        self.entries[name] = Folder(self.disk)
         self.notify(inotify.IN_CREATE, name)
-        return folder
 
     def remove_folder(self, name: str) -> None:
         if self.lookup(name).names():

@@ -110,8 +110,9 @@ class Process(Thread):
 
     # -- signals
 
-    def signal(self, number: int) -> None:
+    def signal(self, sent: int) -> None:
         """What becomes of a signal that was sent to it. A dead one takes it and nothing happens."""
+        number = int(sent)
         if not self.alive or self._exiting or number == 0:
             return
         if number == signal.SIGKILL:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .nodes import Node
     from .processes import Process
     from .program import Attach
+    from .tracefs import Instances
     from .uevents import Uevents
 
 #: A bpf file system.
@@ -92,7 +93,9 @@ class Link:
 class SchedExt:
     """The state that sysfs shows, and what changes it."""
 
-    def __init__(self, clock: Clock, random: Random, profile: Profile, log: KernelLog, uevents: Uevents) -> None:
+    def __init__(
+        self, clock: Clock, random: Random, profile: Profile, log: KernelLog, uevents: Uevents, traces: Instances
+    ) -> None:
         self.state = DISABLED
         self.enable_seq = 0
         self.hotplug_seq = 0
@@ -107,6 +110,7 @@ class SchedExt:
         self._profile = profile
         self._log = log
         self._uevents = uevents
+        self._traces = traces
         self._mutex = Mutex()
         self._made = 0
 
@@ -199,6 +203,7 @@ class SchedExt:
         )
         if not clean:
             self._log.say(f"sched_ext: {instance.name}: {instance.claimed}", ERROR)
+            self._traces.trace(f"sched_ext_dump: {instance.claimed}\n")
         yield instance.ops_exit
         if instance.attributes:
             # The attributes go first, the folder last: lib/kobject.c, __kobject_del

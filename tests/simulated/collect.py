@@ -1,0 +1,269 @@
+"""Looks for scenarios that go where none has gone yet, and keeps the smallest of each in tests/simulated/reached/.
+
+    python -m tests.simulated.collect SECONDS [SEED]
+
+It changes what it has: another kernel, another setting, one more fault, and happenings at those moments at which
+something happened before, which is where races are. What violates a property on the way is shown.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.simulated.coverage import Coverage, Way, ways
+from scxlife.lifecycle.simulated.properties import violations
+from scxlife.lifecycle.simulated.run import READY_FILE, Run, run
+from scxlife.lifecycle.simulated.scenario import Scenario, dump, parse
+from scxlife.platform.sim.faults import ERRNOS, Fails, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.outside import (
+    Eject,
+    Hotplug,
+    Interrupt,
+    Kill,
+    RemoveFile,
+    Stranger,
+    TouchFile,
+)
+from scxlife.platform.sim.profiles import PROFILES
+from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Remove, Serve, Sleep, Touch, Work, Write
+
+from .known_defects import KNOWN
+
+REACHED = Path(__file__).parent / "reached"
+PAYLOADS = (
+    None,
+    Program((Sleep(0.3),)),
+    Program((Sleep(1.0),)),
+    Program((Sleep(None),), catches=(), ignores=("SIGTERM",)),
+)
+MOMENTS = (0.0, 0.001, 0.01, 0.03, 0.05, 0.2, 0.6, 1.0, 1.5, 3.0, 5.0)
+
+
+def first() -> list[Scenario]:
+    attach = Attach(verify=0.02)
+    return [
+        Scenario(program=Program((attach, Serve()))),
+        Scenario(program=Program((attach, Serve(), attach, Serve()))),
+        Scenario(program=Program((attach, Sleep(None)), catches=(), ignores=("SIGINT", "SIGTERM"))),
+        Scenario(program=Program((attach, Serve())), payload=Program((Sleep(1.0),))),
+        Scenario(program=Program((Touch(READY_FILE), Sleep(None))), ready="file"),
+        Scenario(program=Program((Sleep(None),)), ready="none"),
+        Scenario(program=Program((attach, Serve())), ready="boot"),
+        Scenario(program=Program((Sleep(None),))),
+        Scenario(program=Program((Sleep(0.4),))),
+        Scenario(program=None),
+    ]
+
+
+class Mutation:
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.kinds = (self.outside, self.outside, self.fault, self.setting, self.place, self.steps)
+
+    def of(self, scenario: Scenario, times: list[float]) -> Scenario:
+        for _ in range(self.random.choice((1, 1, 2, 3))):
+            scenario = self.random.choice(
+                (self.outside, self.outside, self.fault, self.setting, self.place, self.steps)
+            )(scenario, times)
+        return scenario
+
+    def moment(self, times: list[float]) -> float:
+        base = self.random.choice(times) if times and self.random.random() < 0.8 else self.random.choice(MOMENTS)
+        return round(max(0.0, base + self.random.choice((-0.001, -0.0001, 0.0, 0.0001, 0.0005, 0.002, 0.02, 0.3))), 5)
+
+    def outside(self, scenario: Scenario, times: list[float]) -> Scenario:
+        at, pick = self.moment(times), self.random.choice
+        stranger = Program(
+            (pick((Attach(verify=0.0), Attach(verify=0.0, init=0.3), Sleep(0.2))), pick((Serve(), Sleep(2.0))))
+        )
+        made: list[Any] = [
+            Interrupt(at),
+            Interrupt(at),
+            Eject(at, pick(("runnable task stall", "disabled by sysrq-S"))),
+            Hotplug(at),
+            Kill(at, pick(("SIGKILL", "SIGTERM", "SIGSTOP", "SIGCONT"))),
+            Stranger(at, stranger),
+            TouchFile(at, READY_FILE),
+            RemoveFile(at, READY_FILE),
+        ]
+        others = list(scenario.outside)
+        if others and self.random.random() < 0.4:
+            others.pop(self.random.randrange(len(others)))
+        return attrs.evolve(scenario, outside=tuple(sorted((*others, pick(made)), key=lambda one: one.at))[:5])
+
+    def fault(self, scenario: Scenario, times: list[float]) -> Scenario:
+        pick = self.random.choice
+        call = pick([call for call, names in ERRNOS.items() if names])
+        made: list[Any] = [
+            Fails(call, pick(ERRNOS[call]), at=pick((1, 2, 3, 5, 8, 20, 60, 150))),
+            Fails(call, pick(ERRNOS[call]), at=self.random.randrange(1, 200), times=pick((1, 3, 1000))),
+            Stalls(self.random.randrange(1, 500), pick((0.05, 1.5, 12.0, 70.0))),
+            WakesUp(self.random.randrange(1, 40), pick((None, 1.5, 12.0))),
+            LosesUevents(pick((1, 2)), pick((1, 5)), told=pick((True, False))),
+        ]
+        faults = list(scenario.faults)
+        if faults and self.random.random() < 0.6:
+            faults.pop(self.random.randrange(len(faults)))
+        return attrs.evolve(scenario, faults=(*faults, pick(made))[:3])
+
+    def setting(self, scenario: Scenario, times: list[float]) -> Scenario:
+        pick = self.random.choice
+        name = pick(("early_ready", "cadence", "run_for", "log_limit", "reattach_grace", "liveness", "attach_timeout"))
+        values: dict[str, tuple[Any, ...]] = {
+            "early_ready": (True, False),
+            "cadence": (0.01, 0.2, 1.0),
+            "run_for": (0.3, 2.0),
+            "log_limit": (1, 100),
+            "reattach_grace": (0.2, 3.0),
+            "liveness": (0.0, 0.1),
+            "attach_timeout": (0.3, 2.0),
+        }
+        return attrs.evolve(scenario, settings={**scenario.settings, name: pick(values[name])})
+
+    def place(self, scenario: Scenario, times: list[float]) -> Scenario:
+        pick = self.random.choice
+        return attrs.evolve(
+            scenario,
+            kernel=pick([*PROFILES, scenario.kernel, scenario.kernel]),
+            ready=pick(("sched_ext", "boot", "file", "none", scenario.ready, scenario.ready)),
+            seed=self.random.randrange(1000),
+            ignores_children=pick((False, False, True)),
+            payload=pick(
+                (
+                    None,
+                    Program((Sleep(0.3),)),
+                    Program((Sleep(1.0),)),
+                    Program((Sleep(None),), catches=(), ignores=("SIGTERM",)),
+                )
+            ),
+            patience=pick((4.0, 15.0)),
+        )
+
+    def steps(self, scenario: Scenario, times: list[float]) -> Scenario:
+        pick = self.random.choice
+        program = scenario.program or Program()
+        made: list[Any] = [
+            Attach(verify=pick((0.0, 0.05, 0.5, 2.0)), init=pick((0.0, 0.05, 0.5, 2.0)), end=pick((0.0, 0.2, 4.0))),
+            Attach(verify=0.02, fails="EINVAL"),
+            Attach(verify=0.02, pin="/sys/fs/bpf/kept"),
+            Serve(pick((0.1, 1.0))),
+            Sleep(pick(MOMENTS)),
+            Sleep(None),
+            Work(pick(MOMENTS)),
+            Write(size=pick((1, 300, 9000))),
+            Touch(READY_FILE),
+            Remove(READY_FILE),
+            Hang(pick((0.5, 3.0, 30.0))),
+            Exit(),
+            Fork(Program((Sleep(None),)), session=True),
+            Fork(Program((Hang(8.0),)), session=True),
+            Fork(Program((Sleep(0.5), Attach(verify=0.0), Serve()))),
+        ]
+        steps = list(program.steps)
+        where = self.random.randrange(len(steps) + 1)
+        if steps and self.random.random() < 0.5:
+            steps[where % len(steps)] = pick(made)
+        else:
+            steps.insert(where, pick(made))
+        ignoring: dict[str, Any] = pick(({}, {}, {"catches": (), "ignores": ("SIGINT", "SIGTERM")}, {"catches": ()}))
+        return attrs.evolve(scenario, program=attrs.evolve(program, steps=tuple(steps[:7]), **ignoring))
+
+
+def covered(done: Run) -> set[Way]:
+    seen = Coverage()
+    seen.add(done.definition, done.records)
+    return set(seen.ways)
+
+
+def smaller(scenario: Scenario, keeps: Callable[[Scenario], bool]) -> Scenario:
+    """Without all that is not needed."""
+    changed = True
+    while changed:
+        changed = False
+        for candidate in _parts(scenario):
+            if candidate != scenario and keeps(candidate):
+                scenario, changed = candidate, True
+                break
+    return scenario
+
+
+def _parts(scenario: Scenario) -> Iterator[Scenario]:
+    for name in ("outside", "faults"):
+        items = getattr(scenario, name)
+        for index in range(len(items)):
+            yield attrs.evolve(scenario, **{name: items[:index] + items[index + 1 :]})
+    for setting in scenario.settings:
+        yield attrs.evolve(scenario, settings={k: v for k, v in scenario.settings.items() if k != setting})
+    for field in attrs.fields(Scenario):
+        if field.name not in ("program", "outside", "faults", "settings"):
+            yield attrs.evolve(scenario, **{field.name: field.default})
+    program = scenario.program
+    if program is not None:
+        for index in range(len(program.steps)):
+            steps = program.steps[:index] + program.steps[index + 1 :]
+            yield attrs.evolve(scenario, program=attrs.evolve(program, steps=steps))
+        for field in attrs.fields(Program):
+            if field.name != "steps":
+                yield attrs.evolve(scenario, program=attrs.evolve(program, **{field.name: field.default}))
+
+
+def main() -> None:
+    until = time.monotonic() + float(sys.argv[1])
+    mutation = Mutation(int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    wanted = set(ways(shipped()))
+    REACHED.mkdir(exist_ok=True)
+    pool = [*first(), *(parse(path.read_text()) for path in sorted(REACHED.glob("*.yaml")))]
+    seen: set[Way] = set()
+    told: set[str] = set()
+    times: list[list[float]] = []
+    for scenario in pool:
+        done = run(scenario)
+        seen |= covered(done)
+        times.append(_times(done))
+    count = 0
+    while time.monotonic() < until and wanted - seen:
+        chosen = (
+            mutation.random.randrange(len(pool))
+            if mutation.random.random() < 0.5
+            else max(0, len(pool) - 1 - mutation.random.randrange(12))
+        )
+        scenario = mutation.of(pool[chosen], times[chosen])
+        done = run(scenario)
+        count += 1
+        new = (covered(done) & wanted) - seen
+        for what in violations(done):
+            if any(excuse(done, what) for excuse in KNOWN.values()):
+                continue
+            kind = "".join(letter for letter in what if not letter.isdigit())
+            if kind not in told:
+                told.add(kind)
+                print(f"VIOLATED {what}\n{dump(scenario)}", flush=True)
+        for way in sorted(new):
+            small = smaller(scenario, lambda candidate, way=way: way in covered(run(candidate)))  # type: ignore[misc]
+            path = REACHED / f"{way[0]}-{way[1]}-{way[2]}.yaml".replace("_", "-")
+            path.write_text(dump(small))
+            print(f"{count} {path.name}", flush=True)
+            done = run(small)
+            seen |= covered(done)
+            pool.append(small)
+            times.append(_times(done))
+    print(f"{count} runs, {len(seen & wanted)} of {len(wanted)} ways")
+    for way in sorted(wanted - seen):
+        print("never", *way)
+
+
+def _times(done: Run) -> list[float]:
+    began = done.began_at / 1e9
+    return [record["t"] - began for record in done.records if record["kind"] in ("step", "event")]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""Stories on the simulated machine: what real kernels do too seldom, too slowly, or not on demand."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import Any
+
+import attrs
+import pytest
+
+from scxlife.lifecycle.outcomes import Ejected, Exited, LeftRunning, NotAttached, Outcome, StartupDied, Stopped
+from scxlife.lifecycle.simulated.properties import violations
+from scxlife.lifecycle.simulated.run import Run, run
+from scxlife.lifecycle.simulated.scenario import Scenario
+from scxlife.platform.sim.faults import Fails, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.outside import (
+    Eject,
+    FullDisk,
+    Happening,
+    Hotplug,
+    Interrupt,
+    Kill,
+    Noise,
+    ReadOnlyDisk,
+    Steal,
+    Stranger,
+)
+from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Step, Write
+
+KERNELS = ("6.12", "6.17", "7.2", "7.3")
+DEAF: dict[str, Any] = {"catches": (), "ignores": ("SIGINT", "SIGTERM")}
+
+
+def program(*steps: Step, **more: Any) -> Program:
+    return Program(steps=steps, **more)
+
+
+SCHEDULER = program(Attach(), Serve())
+
+
+def story(told: Program | None = SCHEDULER, **more: Any) -> Run:
+    """A run in which every property holds."""
+    done = run(Scenario(program=told, **more))
+    assert violations(done) == []
+    return done
+
+
+def outcome(told: Program | None = SCHEDULER, **more: Any) -> Outcome:
+    done = story(told, **more)
+    assert done.outcome is not None
+    return done.outcome
+
+
+def moves(done: Run) -> list[str]:
+    """The states it went through."""
+    steps = [record for record in done.records if record["kind"] == "step" and record["cell"] == "go"]
+    return [steps[0]["state"], *(step["to"] for step in steps if step["to"] != step["state"])]
+
+
+def when(done: Run, event: str) -> float:
+    """Seconds from the beginning to the delivery of an event."""
+    first = next(record for record in done.records if record["kind"] == "step" and record["event"] == event)
+    return float(first["t"]) - done.began_at / 1e9
+
+
+# -- the way there
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_A1_A6_F1_attached_is_said_of_every_version_whatever_it_shows_first(kernel: str) -> None:
+    done = story(program(Attach(init=0.5), Serve()), kernel=kernel)
+    assert isinstance(done.outcome, Stopped)
+    assert 0.5 < when(done, "ready") < 0.65
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_A3_F2_an_enable_that_fails_is_refused_though_bpf_said_success(kernel: str) -> None:
+    told = outcome(program(Attach(verify=1.1, init=0.2, fails="ENOMEM"), Sleep(None)), kernel=kernel)
+    assert isinstance(told, NotAttached)
+    assert "refused" in told.reason
+    assert told.kernel_reason == "ops.init() failed (-12)"
+
+
+def test_A5_what_is_thrown_out_while_it_is_enabled_was_never_attached() -> None:
+    told = outcome(program(Attach(verify=1.1, init=0.5), Sleep(None)), outside=(Eject(1.3),))
+    assert isinstance(told, NotAttached)
+
+
+def test_row_9_defect_2_a_death_during_the_attach_wait_is_said_at_once() -> None:
+    done = story(program(Sleep(3.0), end=Exit(7)))
+    assert isinstance(done.outcome, NotAttached)
+    assert "died while attaching" in done.outcome.reason
+    assert done.outcome.exit == {"code": 7}
+    assert done.seconds < 3.1
+
+
+def test_row_12_a_death_in_the_same_wake_up_beats_ready_and_the_deadline() -> None:
+    # Attached at 0.9 s, dead at 1.0 s, both seen at a minute and more, when all deadlines are over too.
+    for at in range(120, 300, 20):
+        done = story(program(Attach(verify=0.9), Sleep(0.1), end=Exit(3)), faults=(Stalls(at, 70.0),), patience=90.0)
+        assert isinstance(done.outcome, StartupDied)
+        assert done.outcome.exit == {"code": 3}
+        assert "attached" not in {said.name for said in done.announcements}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_B5_an_overflow_of_the_uevents_costs_nothing_but_a_look(kernel: str) -> None:
+    done = story(kernel=kernel, outside=(Noise(0.02, 500),), faults=(LosesUevents(1, 9, told=True),))
+    assert isinstance(done.outcome, Stopped)
+    assert when(done, "ready") < 0.2
+
+
+def test_B10_uevents_of_others_change_nothing_but_the_number_of_looks() -> None:
+    noise = tuple(Noise(0.001 * number, 3) for number in range(2000))
+    quiet, noisy = story(patience=3.0), story(patience=3.0, outside=noise)
+    assert moves(quiet) == moves(noisy)
+
+
+def test_a_scheduler_whose_uevents_are_lost_is_found_by_the_cadence() -> None:
+    done = story(faults=(LosesUevents(1, 9),), patience=3.0)
+    assert isinstance(done.outcome, Stopped)
+    assert when(done, "ready") < 0.2
+
+
+# -- while it runs
+
+
+def test_row_13_a_stranger_who_takes_the_slot_ends_it_as_ejected_and_is_left_alone() -> None:
+    stranger = program(Attach(name="stranger", verify=0.0), Sleep(None))
+    done = story(outside=(Eject(2.0), Stranger(2.01, stranger)))
+    assert isinstance(done.outcome, Ejected)
+    assert done.machine.sched_ext.present is not None
+    assert done.machine.sched_ext.present.name == "stranger"
+
+
+def test_A4_a_hotplug_between_load_and_attach_is_retried_by_the_process() -> None:
+    retrying = program(Attach(verify=0.5), Attach(verify=0.1), Serve())
+    done = story(retrying, outside=(Hotplug(0.3),), patience=4.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.outcome.generation == 1
+
+
+def test_A8_a_slow_disable_is_waited_for_before_anything_is_called_gone() -> None:
+    done = story(program(Attach(end=2.5), Serve()), patience=3.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.seconds > 5.4
+
+
+def test_A15_what_lingers_after_its_ejection_is_ended_after_the_grace() -> None:
+    done = story(program(Attach(), Sleep(None), catches=()), outside=(Eject(2.0),))
+    assert isinstance(done.outcome, Ejected)
+    assert done.outcome.kernel_reason == "runnable task stall"
+    assert 5.0 < done.seconds < 5.2
+
+
+def test_A19_F9_what_was_killed_while_it_is_enabled_may_flash_and_is_gone() -> None:
+    done = story(
+        program(Attach(init=4.0), Sleep(None)), outside=(Interrupt(1.5), Interrupt(1.6)), settings={"kill_timeout": 5.0}
+    )
+    assert isinstance(done.outcome, Stopped)
+    assert done.outcome.exit == {"signal": signal.SIGKILL}
+    assert [instance.enabled_at is not None for instance in done.machine.sched_ext.history] == [True]
+
+
+def test_A18_a_pinned_link_keeps_it_in_the_kernel_and_that_is_told() -> None:
+    told = outcome(program(Attach(pin="/sys/fs/bpf/kept"), Serve()), patience=2.0)
+    assert isinstance(told, LeftRunning)
+    assert "/sys/fs/bpf/kept" in told.reason
+
+
+def test_E5_a_grandchild_in_a_session_of_its_own_goes_with_its_cgroup() -> None:
+    done = story(program(Fork(program(Sleep(None), **DEAF), session=True), Attach(), Serve()), patience=2.0)
+    assert isinstance(done.outcome, Stopped)
+    assert not [process for process in done.machine.processes.everyone if process.ours and process.alive]
+
+
+# -- its end
+
+
+def test_row_6_defect_4_every_zombie_is_reaped_whatever_the_start_came_to() -> None:
+    for told in (program(end=Exit(1)), program(Sleep(2.0)), program(Attach(fails="EIO")), program(Exit(signal=11))):
+        done = story(told)
+        assert done.process is not None
+        assert done.process.reaped
+
+
+def test_row_14_Q3_Q4_defect_7_what_does_not_die_of_sigkill_is_told_and_waited_for_with_a_bound() -> None:
+    done = story(program(Hang(None)), patience=3.0)
+    assert isinstance(done.outcome, LeftRunning)
+    assert "still there after SIGKILL" in done.outcome.reason
+    assert done.seconds < 3.0 + 10.0 + 2.0 + 1.0
+
+
+def test_row_14_what_dies_a_little_late_is_no_failure() -> None:
+    done = story(
+        program(Attach(), Hang(4.0), Sleep(None)), patience=2.0, settings={"stop_grace": 1.0, "kill_timeout": 3.0}
+    )
+    assert isinstance(done.outcome, Stopped)
+
+
+def test_row_16_C1_F11_defect_5_a_number_that_was_given_to_a_stranger_is_never_signalled() -> None:
+    strangers = tuple(Stranger(0.01 * number, program(Sleep(30.0))) for number in range(1, 8))
+    for ignoring in (False, True):
+        done = story(
+            program(Sleep(0.005), end=Exit(1)),
+            pids=3,
+            eager_reuse=True,
+            ignores_children=ignoring,
+            outside=strangers,
+        )
+        assert isinstance(done.outcome, StartupDied)
+
+
+def test_row_17_C2_C5_the_status_is_the_process_own_or_unknown() -> None:
+    for kernel, exit_info in (("7.2", True), ("6.12", False), ("no-pidfd-info", False)):
+        told = outcome(program(Sleep(0.3), end=Exit(9)), kernel=kernel, ignores_children=True)
+        assert told.exit == ({"code": 9} if exit_info else None)
+
+
+def test_C9_a_child_whose_status_was_stolen_is_dead_and_unknown() -> None:
+    told = outcome(program(Sleep(0.3), end=Exit(9)), kernel="6.12", outside=(Steal(0.3001), Steal(0.301), Steal(0.302)))
+    assert isinstance(told, StartupDied)
+
+
+def test_C18_Q5_a_stopped_process_hears_the_end() -> None:
+    done = story(outside=(Kill(1.0, "SIGSTOP"),), patience=2.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.outcome.exit == {"code": 0}
+
+
+def test_D4_a_slow_exec_delays_and_loses_nothing() -> None:
+    done = story(program(Attach(), Serve(), exec_takes=30.0), patience=40.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.outcome.timings["run"] < 1.0
+
+
+def test_D8_a_hang_up_during_the_end_does_not_call_it_off() -> None:
+    deaf = program(Attach(), Sleep(None), **DEAF)
+    done = story(deaf, outside=(Interrupt(2.0, "SIGTERM"), Interrupt(3.0, "SIGHUP")))
+    assert isinstance(done.outcome, Stopped)
+    assert moves(done)[-6:] == ["stopping", "killing", "reaping", "sweeping", "dismissing", "done"]
+
+
+def test_Q6_H2_deadlines_that_were_slept_through_together_come_after_the_facts() -> None:
+    done = story(program(Attach(verify=2.0), Serve()), faults=(Stalls(100, 70.0),), patience=90.0)
+    assert isinstance(done.outcome, Stopped)
+    assert "attached" in {said.name for said in done.announcements}
+
+
+def test_Q7_defect_8_a_signal_to_what_has_just_died_is_no_failure() -> None:
+    for moment in (2.0, 1.9999, 1.9995, 2.0001):
+        done = story(program(Attach(), Sleep(None)), outside=(Kill(moment), Interrupt(2.0)))
+        assert isinstance(done.outcome, (Stopped, Exited))
+
+
+@pytest.mark.parametrize("at", [0.01, 0.053, 0.06, 0.07, 0.5, 1.0, 1.001, 2.0, 5.0])
+@pytest.mark.parametrize("told", [SCHEDULER, program(Sleep(None)), program(Attach(verify=0.9, init=1.0), Serve())])
+def test_Q8_K12_a_stop_is_answered_at_every_moment_and_so_is_a_second_one(told: Program, at: float) -> None:
+    for second in (at + 0.001, at + 0.5, at + 20):
+        done = story(told, outside=(Interrupt(at), Interrupt(second)), patience=60.0)
+        assert isinstance(done.outcome, Stopped)
+
+
+def test_H1_the_wall_clock_is_never_asked() -> None:
+    """The port has none: all times of a run are those of the monotonic clock, to the nanosecond the same each time."""
+    assert story().lines == story().lines
+
+
+# -- what the system refuses
+
+
+@pytest.mark.parametrize("call", ["uevent_socket", "inotify_init"])
+@pytest.mark.parametrize("number", ["EMFILE", "ENOMEM"])
+def test_C7_what_can_not_be_watched_is_looked_at_and_the_outcome_says_so(call: str, number: str) -> None:
+    told = outcome(faults=(Fails(call, number, times=1000),), patience=3.0)
+    assert isinstance(told, Stopped)
+    assert call == "inotify_init" or any("no uevents" in what for what in told.degraded)
+
+
+def test_C12_what_fails_on_the_way_leaves_no_descriptor_behind() -> None:
+    for call, number in (
+        ("stat", "EIO"),
+        ("read", "EIO"),
+        ("listdir", "ENOMEM"),
+        ("readlink", "ENOMEM"),
+        ("pread", "EIO"),
+    ):
+        for at in range(1, 40, 3):
+            story(faults=(Fails(call, number, at=at),), patience=1.0)
+
+
+def test_a_wake_up_that_comes_too_early_or_too_late_changes_only_the_time() -> None:
+    for at in range(1, 12):
+        assert isinstance(outcome(faults=(WakesUp(at),), patience=3.0), Stopped)
+        assert isinstance(outcome(faults=(WakesUp(at, late=2.0),), patience=30.0), Stopped)
+
+
+@pytest.mark.parametrize("at", [1, 30, 60, 90, 150, 400])
+def test_K10_without_power_the_supervisor_signals_nobody_and_what_it_left_is_known(at: int) -> None:
+    done = story(faults=(LosesPower(at),))
+    assert done.outcome is None
+    alive = [process for process in done.machine.processes.everyone if process.ours and process.alive]
+    assert len(alive) == (0 if at == 1 or done.process is None else 1)
+
+
+@pytest.mark.parametrize(("disk", "lost"), [(FullDisk(0.0), "ENOSPC"), (ReadOnlyDisk(0.0), "EROFS")])
+def test_I2_G5_a_log_on_a_full_or_read_only_disk_is_lost_and_nothing_else(disk: Happening, lost: str) -> None:
+    told = outcome(program(Write(size=9000), Attach(), Serve()), outside=(disk,), patience=2.0)
+    assert isinstance(told, Stopped)
+    assert told.log_lost is not None
+    assert lost in told.log_lost
+
+
+def test_the_same_story_with_another_seed_is_the_same_story() -> None:
+    assert {tuple(moves(story(seed=seed))) for seed in range(20)} == {tuple(moves(story()))}
+
+
+def test_errnos_in_scenarios_are_called_by_their_names() -> None:
+    with pytest.raises(ValueError, match="EWHAT"):
+        attrs.evolve(Attach(), fails="EWHAT")
+    assert errno.errorcode[errno.ENOMEM] == "ENOMEM"
