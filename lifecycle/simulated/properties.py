@@ -28,6 +28,8 @@ def violations(run: Run) -> list[str]:
     found = []
     for name, holds in PROPERTIES.items():
         found += [f"{name}: {what}" for what in holds(run)]
+    if run.successor is not None:
+        found += [f"{what}, in the life behind the power cut" for what in violations(run.successor)]
     return found
 
 
@@ -80,7 +82,7 @@ def attached_is_true(run: Run) -> Iterator[str]:
         at, state, instance = said.told
         if state != "enabled" or instance is None:
             yield f"{said.name} when the kernel was {state}"
-        elif not instance.loader.ours:
+        elif not run.owns(instance.loader):
             yield f"{said.name} by a stranger's scheduler"
         elif instance.enabled_at is None or at < instance.enabled_at:
             yield f"{said.name} before it was enabled"
@@ -92,15 +94,15 @@ def failure_leaves_nothing(run: Run) -> Iterator[str]:
         return
     run.machine.clock.advance(run.machine.clock.now + SECOND)
     for process in run.machine.processes.everyone:
-        if process.ours and process.alive and not _escaped(run, process):
+        if run.owns(process) and process.alive and not _escaped(run, process):
             yield f"process {process.pid} ({process.comm}) lives on after {_ending(run)}"
     if not _watches_the_kernel(run):
         return
     run.machine.clock.advance(run.machine.clock.now + _AFTERWARDS)
-    if any(_escaped(run, process) for process in run.machine.processes.everyone if process.ours and process.alive):
+    if any(_escaped(run, process) for process in run.machine.processes.everyone if run.owns(process) and process.alive):
         return
     present = run.machine.sched_ext.present
-    if present is not None and present.loader.ours:
+    if present is not None and run.owns(present.loader):
         yield f"scheduler {present.name!r} is in the kernel after {_ending(run)}"
 
 
@@ -110,9 +112,7 @@ def _watches_the_kernel(run: Run) -> bool:
 
 def _escaped(run: Run, process: Process) -> bool:
     """Out of every group that could be killed: only a cgroup would have held it."""
-    return process.cgroup is run.machine.cgroups.root and process.group not in [
-        started.pid for started in run.machine.started
-    ]
+    return process.cgroup is run.machine.cgroups.root and process.group not in [started.pid for started in run.started]
 
 
 def _ending(run: Run) -> str:
@@ -133,15 +133,15 @@ def nothing_is_left_behind(run: Run) -> Iterator[str]:
         if not child.alive and not run.kernel.process.ignores_children:
             yield f"process {child.pid} ({child.comm}) is left a zombie after {_ending(run)}"
     told = run.outcome.degraded if run.outcome is not None else ()
-    for name in run.machine.cgroups.root.below:
+    for name in run.cgroups:
         if not any(f"/{name} is left" in what for what in told):
             yield f"cgroup {name} is left after {_ending(run)}"
 
 
 def no_signal_to_strangers(run: Run) -> Iterator[str]:
     """5. No signal ever goes to a process that we did not start."""
-    for number, process in run.machine.signals_sent:
-        if not process.ours:
+    for number, process in run.signals_sent:
+        if not run.owns(process):
             yield f"signal {number} was sent to {process.pid} ({process.comm})"
 
 

@@ -41,8 +41,8 @@ class Announcement:
 @attrs.define(eq=False)
 class Run:
     """`lines` are the tape's, `records` what stands in them behind the header, `woke` when the supervisor had woken up
-    for each. Without an outcome, `error` is what came instead: the supervisor was interrupted before it had begun to
-    listen, lost its power, or failed."""
+    for each. Without an outcome, `error` is what came instead: the supervisor lost its power, or failed. `successor` is
+    the run of another one on the same machine, after a power cut."""
 
     scenario: Scenario
     definition: Definition
@@ -54,28 +54,74 @@ class Run:
     woke: list[int] = attrs.Factory(list)
     outcome: Outcome | None = None
     error: BaseException | None = None
+    successor: Run | None = None
     began_at: int = 0
     ended_at: int = 0
+    # What the same kernel, or the same machine, had seen of earlier runs.
+    _started: int = 0
+    _signals: int = 0
+    _cgroups: frozenset[str] = frozenset()
+
+    @classmethod
+    def begin(cls, scenario: Scenario, kernel: SimKernel) -> Run:
+        machine = kernel.machine
+        return cls(
+            scenario,
+            definition_of(scenario),
+            machine,
+            kernel,
+            began_at=machine.clock.now,
+            started=len(kernel.started),
+            signals=len(kernel.signals_sent),
+            cgroups=frozenset(machine.cgroups.root.below),
+        )
+
+    @property
+    def started(self) -> list[Process]:
+        """Whom it has spawned: the scheduler first."""
+        return self.kernel.started[self._started :]
 
     @property
     def process(self) -> Process | None:
-        """The first process that was started: the scheduler."""
-        return self.machine.started[0] if self.machine.started else None
+        return next(iter(self.started), None)
+
+    @property
+    def signals_sent(self) -> list[tuple[int, Process]]:
+        return self.kernel.signals_sent[self._signals :]
+
+    @property
+    def cgroups(self) -> list[str]:
+        """The names of those that it has made and that are still there."""
+        return [name for name in self.machine.cgroups.root.below if name not in self._cgroups]
 
     @property
     def seconds(self) -> float:
         """Virtual seconds that it took."""
         return (self.ended_at - self.began_at) / 1e9
 
+    def owns(self, process: Process) -> bool:
+        """Whether it has started this process, or an ancestor of it."""
+        return process.root is not None and process.root in self.started
+
 
 def run(scenario: Scenario) -> Run:
     """Run it. Whatever the supervision raises is in the result."""
-    definition = definition_of(scenario)
-    injector = Injector(scenario.faults, Random(scenario.seed))
+    machine = machine_for(scenario)
+    machine.expect(scenario.outside)
+    first = live(scenario, SimKernel(machine, descriptors=scenario.descriptors))
+    if isinstance(first.error, PowerCut):
+        machine.injector.replace(())
+        machine.new_supervisor(ignores_children=scenario.ignores_children)
+        first.successor = live(attrs.evolve(scenario, outside=(), faults=()), SimKernel(machine))
+    return first
+
+
+def machine_for(scenario: Scenario) -> Machine:
+    """The machine, with its programs installed."""
     machine = Machine(
         PROFILES[scenario.kernel],
         seed=scenario.seed,
-        faults=injector,
+        faults=Injector(scenario.faults, Random(scenario.seed)),
         pids=scenario.pids,
         eager_reuse=scenario.eager_reuse,
         ignores_children=scenario.ignores_children,
@@ -84,9 +130,29 @@ def run(scenario: Scenario) -> Run:
         machine.install(COMMAND, scenario.program)
     if scenario.payload is not None:
         machine.install(PAYLOAD, scenario.payload)
-    kernel = SimKernel(machine, descriptors=scenario.descriptors)
-    seen = Run(scenario, definition, machine, kernel, began_at=machine.clock.now)
-    machine.expect((*scenario.outside, Interrupt(scenario.patience)))
+    return machine
+
+
+def live(scenario: Scenario, kernel: SimKernel) -> Run:
+    """One life on a machine that is there already."""
+    seen = Run.begin(scenario, kernel)
+    kernel.machine.expect((Interrupt(scenario.patience),))
+    probe: TraceDump | None = None
+    try:
+        probe = _opened_probe(kernel, seen.definition)
+        seen.outcome = supervision(seen, probe).run()
+    except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
+        seen.error = error
+    if probe is not None and kernel.process.alive:
+        with suppress(OSError):
+            probe.close()
+    seen.ended_at = kernel.clock.now
+    return seen
+
+
+def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
+    """The production code, ready to go; what it does and tells is written into `seen`."""
+    scenario, kernel, machine = seen.scenario, seen.kernel, seen.machine
     plan = Plan(
         command=COMMAND,
         environment=scheduler_environment({}),
@@ -94,6 +160,7 @@ def run(scenario: Scenario) -> Run:
         ready_file=READY_FILE if scenario.ready == "file" else None,
         payload=(PAYLOAD,) if scenario.payload is not None else (),
     )
+    tape = Tape(seen.definition, kernel.monotonic, seen.lines.append)
 
     def observe(record: Mapping[str, Any]) -> None:
         seen.records.append(record)
@@ -103,19 +170,7 @@ def run(scenario: Scenario) -> Run:
     def announce(name: str, facts: Mapping[str, Any]) -> None:
         seen.announcements.append(Announcement(name, machine.clock.now, machine.sched_ext.last_told, kernel.woke_at))
 
-    probe: TraceDump | None = None
-    try:
-        probe = _opened_probe(kernel, definition)
-        tape = Tape(definition, kernel.monotonic, seen.lines.append)
-        supervision = Supervision(kernel, definition, plan, observer=observe, announce=announce, probe=probe)
-        seen.outcome = supervision.run()
-    except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
-        seen.error = error
-    if probe is not None and machine.supervisor.alive:
-        with suppress(OSError):
-            probe.close()
-    seen.ended_at = machine.clock.now
-    return seen
+    return Supervision(kernel, seen.definition, plan, observer=observe, announce=announce, probe=probe)
 
 
 def _opened_probe(kernel: SimKernel, definition: Definition) -> TraceDump | None:

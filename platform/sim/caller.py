@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 
 from .clock import SECOND
 from .descriptors import Description, Descriptors, fail
@@ -32,7 +33,11 @@ class Caller:
         self._injector = machine.injector
         self._random = machine.random
         self._interrupted = False
+        # Whom it has spawned, and every signal that it has sent.
+        self.started: list[Process] = []
+        self.signals_sent: list[tuple[int, Process]] = []
         machine.descriptors = lambda: self.descriptors.open
+        machine.killed = lambda process: self.signals_sent.append((signal.SIGKILL, process))
         null = walk(machine.root, "/dev/null")
         for _ in range(3):
             self.descriptors.install(null.open(2))

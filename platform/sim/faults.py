@@ -111,11 +111,13 @@ class Injector:
 
     def __init__(self, faults: tuple[Fault, ...], random: Random) -> None:
         self.injected = 0
-        self.dead = False
         self._random = random
-        self._calls = 0
-        self._polls = 0
-        self._uevents = 0
+        self.replace(faults)
+
+    def replace(self, faults: tuple[Fault, ...]) -> None:
+        """From now on these, and all counts begin anew."""
+        self.quiet = not faults
+        self._calls = self._polls = self._uevents = 0
         self._of_call: dict[str, int] = {}
         self._failing: dict[str, list[Fails]] = {}
         self._stalls: dict[int, int] = {}
@@ -134,16 +136,12 @@ class Injector:
                     self._uevent_faults.append(fault)
                 case LosesPower():
                     self._last_call = fault.at
-        self.quiet = not faults
 
     def stall(self) -> int:
         """Count one call; nanoseconds for which the supervisor is not scheduled before it."""
-        if self.dead:
-            raise PowerCut
         self._calls += 1
         if self._last_call is not None and self._calls > self._last_call:
             self.injected += 1
-            self.dead = True
             raise PowerCut
         stalled = self._stalls.pop(self._calls, 0)
         self.injected += stalled > 0

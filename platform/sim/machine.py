@@ -48,8 +48,8 @@ _SUPERVISOR = 200
 
 
 class Machine:
-    """`supervisor` is the process that the port speaks for; `interrupted` what it does with a signal, `descriptors`
-    what it has open, `started` whom it has spawned."""
+    """`supervisor` is the process that the port speaks for; `interrupted` what it does with a signal, `killed` hears
+    whom it has killed by a cgroup, `descriptors` is what it has open. `started`: who was spawned by any supervisor."""
 
     def __init__(
         self,
@@ -70,8 +70,10 @@ class Machine:
         self.processes = Processes(self.clock, self.random, pids=pids, eager_reuse=eager_reuse)
         self.traces = Instances()
         self.sched_ext = SchedExt(self.clock, self.random, profile, self.log, self.uevents, self.traces)
-        self.cgroups = Hierarchy(self.clock, self.processes.latency, self.killed, read_only=not profile.cgroups)
-        self.signals_sent: list[tuple[int, Process]] = []
+        self.cgroups = Hierarchy(
+            self.clock, self.processes.latency, lambda process: self.killed(process), read_only=not profile.cgroups
+        )
+        self.killed: Callable[[Process], None] = lambda process: None
         self.interrupted: Callable[[int], None] = lambda number: None
         self.descriptors: Callable[[], Mapping[int, Description]] = dict
         self.started: list[Process] = []
@@ -89,10 +91,6 @@ class Machine:
         self.processes.add(self.supervisor)
         self.cgroups.root.enter(self.supervisor)
         return self.supervisor
-
-    def killed(self, process: Process) -> None:
-        """The supervisor has written to the `cgroup.kill` of a cgroup that it is in."""
-        self.signals_sent.append((signal.SIGKILL, process))
 
     def _furnish(self) -> None:
         root = self.root
@@ -150,7 +148,7 @@ class Machine:
 
     # -- processes
 
-    def start(self, parent: Process, program: Program, *, comm: str, ours: bool, own_group: bool = True) -> Process:
+    def start(self, parent: Process, program: Program, *, comm: str, own_group: bool = True) -> Process:
         """A new process; its program begins as soon as it has been executed. EAGAIN."""
         process = Process(
             self.processes,
@@ -159,7 +157,6 @@ class Machine:
             comm=comm,
             group=None if own_group else parent.group,
             session=parent.session,
-            ours=ours,
             life=lambda process: live(self, process, program),
         )
         self.processes.add(process)
@@ -170,7 +167,8 @@ class Machine:
     def fork(self, parent: Process, program: Program, *, session: bool) -> None:
         """A child that goes its own way. Without a free number there is none, and its parent goes on."""
         try:
-            child = self.start(parent, program, comm=parent.comm, ours=parent.ours, own_group=session)
+            child = self.start(parent, program, comm=parent.comm, own_group=session)
+            child.root = parent.root
         except BlockingIOError:
             return
         if session:
@@ -216,7 +214,7 @@ class Machine:
 
     def _stranger(self, program: Program) -> None:
         try:
-            process = self.start(self.processes.init, program, comm="stranger", ours=False)
+            process = self.start(self.processes.init, program, comm="stranger")
         except BlockingIOError:
             return
         process.start()

@@ -74,11 +74,13 @@ class ProcessCalls(Caller):
             # The child that could not become the program is there for a moment, and takes a number.
             machine.processes.free_pid()
             fail(number(program.exec_errno), path)
-        process = machine.start(self.process, program, comm=path.rpartition("/")[2], ours=True)
+        process = machine.start(self.process, program, comm=path.rpartition("/")[2])
+        process.root = process
         if isinstance(control, OpenControl):
             control.cgroup.enter(process)
         process.output = output
         machine.started.append(process)
+        self.started.append(process)
         # vfork(2): we go on when the exec has succeeded.
         self.clock.advance(self.clock.now + nanoseconds(program.exec_takes))
         process.start()
@@ -104,7 +106,7 @@ class ProcessCalls(Caller):
         process = self._process(pidfd)
         if process.reaped:
             fail(errno.ESRCH)
-        self.machine.signals_sent.append((sig, process))
+        self.signals_sent.append((sig, process))
         process.signal(sig)
 
     def pidfd_wait(self, pidfd: int, *, reap: bool) -> ExitStatus | None:
@@ -138,7 +140,7 @@ class ProcessCalls(Caller):
         if not members or given_out:
             fail(errno.ESRCH)
         for member in members:
-            self.machine.signals_sent.append((sig, member))
+            self.signals_sent.append((sig, member))
             member.signal(sig)
 
     def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:

@@ -33,7 +33,7 @@ def _nothing() -> Code[None]:
 class Process(Thread):
     """`life` makes the code that it runs; without one it only exists, as init and the supervisor do.
 
-    `ours`: started by the supervisor, or by a descendant of what it started.
+    `root`: itself, or its ancestor, that a supervisor has spawned; None: it has nothing to do with one.
     """
 
     def __init__(
@@ -45,7 +45,6 @@ class Process(Thread):
         comm: str,
         group: int | None = None,
         session: int | None = None,
-        ours: bool = False,
         life: Callable[[Process], Code[None]] | None = None,
     ) -> None:
         super().__init__(table.clock, _nothing() if life is None else life(self))
@@ -55,7 +54,7 @@ class Process(Thread):
         self.comm = comm
         self.group = pid if group is None else group
         self.session = pid if session is None else session
-        self.ours = ours
+        self.root: Process | None = None
         self.born = table.clock.now
         self.output: Description | None = None
         self.links: dict[int, Link] = {}

@@ -172,7 +172,7 @@ def test_A18_a_pinned_link_keeps_it_in_the_kernel_and_that_is_told() -> None:
 def test_E5_a_grandchild_in_a_session_of_its_own_goes_with_its_cgroup() -> None:
     done = story(program(Fork(program(Sleep(None), **DEAF), session=True), Attach(), Serve()), patience=2.0)
     assert isinstance(done.outcome, Stopped)
-    assert not [process for process in done.machine.processes.everyone if process.ours and process.alive]
+    assert not [process for process in done.machine.processes.everyone if done.owns(process) and process.alive]
 
 
 # -- its end
@@ -300,7 +300,7 @@ def test_a_wake_up_that_comes_too_early_or_too_late_changes_only_the_time() -> N
 def test_K10_without_power_the_supervisor_signals_nobody_and_what_it_left_is_known(at: int) -> None:
     done = story(faults=(LosesPower(at),))
     assert done.outcome is None
-    alive = [process for process in done.machine.processes.everyone if process.ours and process.alive]
+    alive = [process for process in done.machine.processes.everyone if done.owns(process) and process.alive]
     assert len(alive) == (0 if at == 1 or done.process is None else 1)
 
 
