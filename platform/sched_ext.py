@@ -283,9 +283,21 @@ class Tracker:
             if holder.pid not in ours and holder.link_id not in self._dead_links
         ]
         owner = max(others, key=lambda holder: holder.link_id or 0, default=None)
+        if owner is not None and self._newer_pin(owner):
+            owner = None
         if owner is not None or instance == self.baseline.instance:
             self._foreign = (instance, owner)
         return owner
+
+    def _newer_pin(self, owner: Holder) -> bool:
+        """Whether a link that nobody needs to hold is newer: then it is that one's, and the owner's is a dead one."""
+        from .pinned_links import pinned_links
+
+        try:
+            pins = pinned_links(self._kernel, proc=self._proc)
+        except OSError:
+            return False
+        return any((pin.link_id or 0) > (owner.link_id or 0) for pin in pins)
 
 
 def _newest(holders: Iterable[Holder]) -> int:

@@ -60,6 +60,7 @@ class Run:
     # What the same kernel, or the same machine, had seen of earlier runs.
     _started: int = 0
     _signals: int = 0
+    _waits: int = 0
     _cgroups: frozenset[str] = frozenset()
 
     @classmethod
@@ -73,6 +74,7 @@ class Run:
             began_at=machine.clock.now,
             started=len(kernel.started),
             signals=len(kernel.signals_sent),
+            waits=kernel.waits,
             cgroups=frozenset(machine.cgroups.root.below),
         )
 
@@ -88,6 +90,11 @@ class Run:
     @property
     def signals_sent(self) -> list[tuple[int, Process]]:
         return self.kernel.signals_sent[self._signals :]
+
+    @property
+    def waits(self) -> int:
+        """How often it has waited for something."""
+        return self.kernel.waits - self._waits
 
     @property
     def cgroups(self) -> list[str]:
@@ -136,6 +143,7 @@ def machine_for(scenario: Scenario) -> Machine:
 def live(scenario: Scenario, kernel: SimKernel) -> Run:
     """One life on a machine that is there already."""
     seen = Run.begin(scenario, kernel)
+    kernel.machine.interrupted = kernel.interrupted
     kernel.machine.expect((Interrupt(scenario.patience),))
     probe: TraceDump | None = None
     try:
@@ -146,6 +154,8 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     if probe is not None and kernel.process.alive:
         with suppress(OSError):
             probe.close()
+    # Signals that come later are not for this life.
+    kernel.machine.interrupted = lambda number: None
     seen.ended_at = kernel.clock.now
     return seen
 

@@ -63,7 +63,7 @@ class EventCalls(Caller):
         return fd
 
     def signal_read(self, fd: int) -> list[int]:
-        self.enter("read")
+        self.enter("signal_read")
         assert self._signals is not None
         numbers, self._signals.numbers = self._signals.numbers, []
         return numbers

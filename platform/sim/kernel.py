@@ -30,7 +30,6 @@ class SimKernel(ProcessCalls, FileCalls, EventCalls):
 
     def __init__(self, machine: Machine, *, descriptors: int = 1024) -> None:
         super().__init__(machine, descriptors=descriptors)
-        machine.interrupted = self.interrupted
         self.waits = 0
         self.woke_at = self.clock.now
 

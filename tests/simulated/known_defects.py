@@ -24,4 +24,11 @@ def dead_and_not_reaped_yet(run: Run, violation: str) -> bool:
     return violation.endswith("attached, of a process that was seen dead") and run.scenario.ignores_children
 
 
-KNOWN: Mapping[str, Excuse] = {excuse.__name__: excuse for excuse in (close_that_fails, dead_and_not_reaped_yet)}
+def unwatched_and_unkillable(run: Run, violation: str) -> bool:
+    """A child without a pidfd is killed and waited for, a second at most; in uninterruptible sleep it lives on."""
+    return run.outcome is not None and run.outcome.name == "spawn-failed" and run.process is not None
+
+
+KNOWN: Mapping[str, Excuse] = {
+    excuse.__name__: excuse for excuse in (close_that_fails, dead_and_not_reaped_yet, unwatched_and_unkillable)
+}
