@@ -14,11 +14,14 @@ from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import Fails, PowerCut, Stalls, WakesUp
 from scxlife.platform.sim.outside import Noise, Steal
 from scxlife.platform.sim.processes import Process
+from scxlife.platform.vm import frames
 
 from .run import Announcement, Run
 
 # What system calls and small steps of the machine may take beside the deadlines.
 _SLACK = 5.0
+# What the end of a boot may take beside.
+_DRAIN = 35.0
 # How much longer the machine is watched after the end, for what might still come.
 _AFTERWARDS = 90 * SECOND
 
@@ -49,6 +52,8 @@ def one_outcome_in_time(run: Run) -> Iterator[str]:
     if len(ends) != 1:
         yield f"{len(ends)} ends on the tape"
     bound = run.scenario.patience + _deadlines(run) + _lost_time(run) + _SLACK
+    if run.scenario.ready == "boot":
+        bound += _DRAIN
     if run.seconds > bound:
         yield f"it took {run.seconds:.1f} s, more than {bound:.1f} s"
 
@@ -194,6 +199,26 @@ def no_wake_up_without_cause(run: Run) -> Iterator[str]:
         yield f"{run.waits} waits in {run.seconds:.1f} s"
 
 
+def frames_in_order(run: Run) -> Iterator[str]:
+    """9. The boot profile's frames come in the contract's order: the outcome, the exit frame, and behind that nothing
+    but what the probe still gives after a start that failed."""
+    if run.scenario.ready != "boot" or run.outcome is None or run.error is not None:
+        return
+    kinds = [kind for kind, _ in run.frames]
+    if kinds.count(frames.OUTCOME) != 1 or kinds.count(frames.EXIT) != 1:
+        yield f"{kinds.count(frames.OUTCOME)} outcomes and {kinds.count(frames.EXIT)} exit frames"
+        return
+    if kinds.index(frames.OUTCOME) > kinds.index(frames.EXIT):
+        yield "the exit frame came before the outcome"
+    behind = kinds[kinds.index(frames.EXIT) + 1 :]
+    failed = run.outcome.name in ("spawn-failed", "startup-died", "not-attached")
+    if behind and (not failed or set(behind) != {frames.PROBE}):
+        yield f"frames behind the exit frame: {behind}"
+    last = [name for kind, name in run.frames if kind == frames.LIFECYCLE][-1:]
+    if failed and last not in (["SchedulerDied"], ["SchedulerNotAttached"]):
+        yield f"a start that failed, and the host was told {last}"
+
+
 def tape_replays(run: Run) -> Iterator[str]:
     """10. A replayed tape gives the same states."""
     if run.outcome is None:
@@ -226,6 +251,7 @@ PROPERTIES: Mapping[str, Property] = {
     "no signal to strangers": no_signal_to_strangers,
     "nothing is left behind": nothing_is_left_behind,
     "no wake-up without cause": no_wake_up_without_cause,
+    "the frames come in order": frames_in_order,
     "the tape replays": tape_replays,
     "the outcome is consistent": outcome_is_consistent,
     # The last: it lets the machine go on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from random import Random
@@ -11,6 +12,9 @@ import attrs
 
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.tape import Tape
+from scxlife.lifecycle.boot_ending import BootEnding
+from scxlife.lifecycle.init import FRAMES
+from scxlife.lifecycle.options import boot_ending
 from scxlife.lifecycle.outcomes import Outcome
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
@@ -21,6 +25,7 @@ from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.struct_ops import Instance
 from scxlife.platform.trace_dump import TraceDump
+from scxlife.platform.vm import frames
 
 from .scenario import Scenario, definition_of
 
@@ -51,6 +56,7 @@ class Run:
     lines: list[str] = attrs.Factory(list)
     records: list[Mapping[str, Any]] = attrs.Factory(list)
     announcements: list[Announcement] = attrs.Factory(list)
+    frames: list[tuple[int, str]] = attrs.Factory(list)
     woke: list[int] = attrs.Factory(list)
     outcome: Outcome | None = None
     error: BaseException | None = None
@@ -148,7 +154,10 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     probe: TraceDump | None = None
     try:
         probe = _opened_probe(kernel, seen.definition)
-        seen.outcome = supervision(seen, probe).run()
+        ours = supervision(seen, probe)
+        seen.outcome = ours.run()
+        if scenario.ready == "boot":
+            _tell_the_host(seen, ours, probe)
     except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
         seen.error = error
     if probe is not None and kernel.process.alive:
@@ -179,8 +188,43 @@ def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
 
     def announce(name: str, facts: Mapping[str, Any]) -> None:
         seen.announcements.append(Announcement(name, machine.clock.now, machine.sched_ext.last_told, kernel.woke_at))
+        seen.frames.append((frames.LIFECYCLE, FRAMES[name]))
 
-    return Supervision(kernel, seen.definition, plan, observer=observe, announce=announce, probe=probe)
+    def on_probe(name: str, chunk: bytes) -> None:
+        seen.frames.append((frames.PROBE, name))
+
+    return Supervision(
+        kernel, seen.definition, plan, observer=observe, announce=announce, probe=probe, on_probe=on_probe
+    )
+
+
+class _Host:
+    """Stands where PID 1's port to its host is, and keeps the frames."""
+
+    def __init__(self, kept: list[tuple[int, str]]) -> None:
+        self._kept = kept
+
+    def send(self, kind: int, payload: bytes) -> int:
+        told = json.loads(payload) if kind in (frames.LIFECYCLE, frames.OUTCOME, frames.EXIT) else {}
+        self._kept.append((kind, str(told.get("event", told.get("outcome", "")))))
+        return len(self._kept)
+
+
+def _tell_the_host(seen: Run, ours: Supervision, probe: TraceDump | None) -> None:
+    """The end of a guest's boot, as PID 1 goes through it behind the scheduler's own run."""
+    assert seen.outcome is not None
+    host: Any = _Host(seen.frames)
+    BootEnding(
+        seen.kernel,
+        host,
+        boot_ending(),
+        ours.plan,
+        seen.outcome,
+        failure=ours.facts.failure,
+        name=seen.definition.name,
+        probe=probe,
+        on_probe=lambda name, chunk: seen.frames.append((frames.PROBE, name)),
+    ).run()
 
 
 def _opened_probe(kernel: SimKernel, definition: Definition) -> TraceDump | None:

@@ -306,6 +306,8 @@ class MadeUp(Node):
 
 def walk(root: Node, path: str, *, follow: bool = True) -> Node:
     """The node at `path`. ENOENT, ENOTDIR, ELOOP."""
+    if not path:
+        fail(errno.ENOENT, path)
     node, links = root, 0
     rest = [*_names(path)]
     while rest:
@@ -327,7 +329,7 @@ def walk(root: Node, path: str, *, follow: bool = True) -> Node:
 def parent_of(root: Node, path: str) -> tuple[Node, str]:
     """The folder that `path` is in, and its name there."""
     folder, _, name = path.rpartition("/")
-    return walk(root, folder), name
+    return walk(root, folder or "/"), name
 
 
 @lru_cache(maxsize=4096)
