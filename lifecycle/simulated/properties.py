@@ -96,7 +96,7 @@ def attached_is_true(run: Run) -> Iterator[str]:
 
 def failure_leaves_nothing(run: Run) -> Iterator[str]:
     """3. After it has returned our processes are gone, nothing of them is attached, and nothing can become so."""
-    if isinstance(run.error, PowerCut) or isinstance(run.outcome, LeftRunning):
+    if isinstance(run.error, PowerCut) or _left_running(run):
         return
     run.machine.clock.advance(run.machine.clock.now + SECOND)
     for process in run.machine.processes.everyone:
@@ -121,6 +121,11 @@ def _escaped(run: Run, process: Process) -> bool:
     return process.cgroup is run.machine.cgroups.root and process.group not in [started.pid for started in run.started]
 
 
+def _left_running(run: Run) -> bool:
+    """Whether the end on the tape says so, as the outcome does, unless it was interrupted on its way out."""
+    return any(record["kind"] == "end" and record["outcome"].startswith("left-running") for record in run.records)
+
+
 def _ending(run: Run) -> str:
     return f"outcome {run.outcome.name}" if run.outcome is not None else f"{type(run.error).__name__}"
 
@@ -133,7 +138,7 @@ def nothing_is_left_behind(run: Run) -> Iterator[str]:
     if left:
         names = ", ".join(f"{fd} {run.kernel.descriptors.open[fd].name}" for fd in left)
         yield f"descriptors are left open: {names}"
-    if isinstance(run.outcome, LeftRunning):
+    if _left_running(run):
         return
     for child in run.kernel.process.children:
         if not child.alive and not run.kernel.process.ignores_children:

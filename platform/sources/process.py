@@ -13,7 +13,9 @@ from scxlife.fsm.events import Event
 if TYPE_CHECKING:
     from scxlife.platform.kernel import ExitStatus, Kernel
 
-# A pidfd turns readable a moment before the status of a process that nobody waits for is stored.
+# A pidfd turns readable a moment before the status of a process that nobody waits for is stored. So often it is asked
+# at once; then, should the kernel have been kept from it, after so many seconds, and so on.
+_AT_ONCE = 32
 _FIRST_RETRY = 0.001
 _GIVE_UP = 0.1
 # Where the kernel could not be asked at all.
@@ -74,9 +76,8 @@ class ProcessSource:
             status, denied = None, error
         if status is not None:
             return self._tell(status, "waitid", "pidfd readable")
-        try:
-            revents = dict(self._kernel.poll((self._child.pidfd,), 0.0)).get(self._child.pidfd, 0)
-        except OSError:
+        revents = self._revents(self._child.pidfd)
+        if revents is None:
             # No memory for the moment: the end of our process must not be missed for that.
             self._retry_at = self._kernel.monotonic() + _LOOK_AGAIN
             return []
@@ -90,23 +91,34 @@ class ProcessSource:
     def close(self) -> None:
         self._retry_at = None
 
+    def _revents(self, pidfd: int) -> int | None:
+        """What poll(2) says of it, None when it could not be asked."""
+        try:
+            return dict(self._kernel.poll((pidfd,), 0.0)).get(pidfd, 0)
+        except OSError:
+            return None
+
     def _reaped(self, pidfd: int, revents: int, denied: OSError) -> list[Event]:
         why = f"waitid: {_name(denied)}"
-        try:
-            status = self._kernel.pidfd_exit_info(pidfd)
-        except OSError as error:
-            why = f"{why}, PIDFD_GET_INFO: {_name(error)}"
-            if error.errno != errno.ESRCH:
+        # Dead it is, and whatever is told before its death would be told too early: it is only a moment.
+        for _ in range(_AT_ONCE if self._give_up_at is None else 1):
+            try:
+                status = self._kernel.pidfd_exit_info(pidfd)
+            except OSError as error:
+                if error.errno != errno.ESRCH:
+                    return self._tell(None, "unknown", f"{why}, PIDFD_GET_INFO: {_name(error)}")
+                status = None
+            if status is not None:
+                return self._tell(status, "pidfd_info", why)
+            # POLLHUP, seen before the kernel was asked: the reaping is over, nothing more will be stored.
+            if revents & select.POLLHUP:
                 return self._tell(None, "unknown", why)
-            status = None
-        if status is not None:
-            return self._tell(status, "pidfd_info", why)
+            revents = self._revents(pidfd) or 0
         now = self._kernel.monotonic()
         if self._give_up_at is None:
             self._give_up_at = now + _GIVE_UP
             self._retry = _FIRST_RETRY
-        # POLLHUP, seen before the kernel was asked: the reaping is over, nothing more will be stored.
-        if revents & select.POLLHUP or now >= self._give_up_at:
+        if now >= self._give_up_at:
             return self._tell(None, "unknown", why)
         assert self._retry is not None
         self._retry_at = min(now + self._retry, self._give_up_at)

@@ -18,17 +18,9 @@ def close_that_fails(run: Run, violation: str) -> bool:
     return any(isinstance(fault, Fails) and fault.call == "close" for fault in run.scenario.faults)
 
 
-def dead_and_not_reaped_yet(run: Run, violation: str) -> bool:
-    """With SIGCHLD ignored the pidfd says dead a moment before the status is stored. In that moment the death is not
-    told, and ready is."""
-    return violation.endswith("attached, of a process that was seen dead") and run.scenario.ignores_children
-
-
 def unwatched_and_unkillable(run: Run, violation: str) -> bool:
     """A child without a pidfd is killed and waited for, a second at most; in uninterruptible sleep it lives on."""
     return run.outcome is not None and run.outcome.name == "spawn-failed" and run.process is not None
 
 
-KNOWN: Mapping[str, Excuse] = {
-    excuse.__name__: excuse for excuse in (close_that_fails, dead_and_not_reaped_yet, unwatched_and_unkillable)
-}
+KNOWN: Mapping[str, Excuse] = {excuse.__name__: excuse for excuse in (close_that_fails, unwatched_and_unkillable)}
