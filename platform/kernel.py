@@ -215,6 +215,10 @@ class Kernel(Protocol):
         """A descriptor of the BPF object that is pinned at `path`, in a bpf file system. EPERM, ENOENT, ENOSYS.
         bpf(2), BPF_OBJ_GET"""
 
+    def bpf_next_link(self, after: int) -> int | None:
+        """The id of the oldest BPF link, of whatever type, that is newer than the link `after`: ids are counted up.
+        EPERM without CAP_SYS_ADMIN, ENOSYS. bpf(2), BPF_LINK_GET_NEXT_ID"""
+
     # -- events
 
     def inotify_init(self) -> int:

@@ -241,7 +241,7 @@ class Tracker:
                 self._dead_links |= links
         live = [holder for holder in held if holder.link_id not in self._dead_links]
         if live and _risen(self.baseline.enable_seq, now.enable_seq):
-            rival = None if instance in self._proven else self._foreign_owner(instance)
+            rival = None if instance in self._proven or self._is_newest(live) else self._foreign_owner(instance)
             if rival is not None and _newest((rival,)) > _newest(live):
                 # Ours died unseen, and a stranger has taken the slot since: the newest link is the one that counts.
                 self._dead_links.update(holder.link_id for holder in live)
@@ -259,6 +259,13 @@ class Tracker:
             if owner is not None:
                 return Fact(FOREIGN, now, owner)
         return Fact(UNPROVEN, now)
+
+    def _is_newest(self, held: list[Holder]) -> bool:
+        """Whether no link at all is newer than these: then nobody can have taken the slot after them."""
+        try:
+            return self._kernel.bpf_next_link(_newest(held)) is None
+        except OSError:
+            return False
 
     def _is_ours(self) -> bool:
         """Whether the pid is our process's: once reaped, the number can become anybody's."""

@@ -60,6 +60,11 @@ class Files:
 
         return libc.bpf_obj_get(path)
 
+    def bpf_next_link(self, after: int) -> int | None:
+        from . import libc
+
+        return libc.bpf_link_get_next_id(after)
+
     def access_execute(self, path: str) -> bool:
         return os.access(path, os.X_OK, effective_ids=True)
 

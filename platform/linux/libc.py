@@ -18,6 +18,7 @@ _PUNCH_HOLE = 1 | 2
 # bpf(2)
 _BPF_NUMBERS = {"x86_64": 321, "aarch64": 280}
 _BPF_OBJ_GET = 7
+_BPF_LINK_GET_NEXT_ID = 31
 # Bytes of the C library's sigset_t, which is longer than the kernel's.
 _SIGSET = 128
 
@@ -58,14 +59,32 @@ class _ObjGet(ctypes.Structure):
 
 
 def bpf_obj_get(path: str) -> int:
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    # The descriptor is close-on-exec without being asked.
+    return _bpf(_BPF_OBJ_GET, _ObjGet(pathname=ctypes.addressof(name)), path)
+
+
+class _NextId(ctypes.Structure):
+    """The part of union bpf_attr that BPF_LINK_GET_NEXT_ID reads and writes."""
+
+    _fields_ = (("start_id", ctypes.c_uint32), ("next_id", ctypes.c_uint32), ("open_flags", ctypes.c_uint32))
+
+
+def bpf_link_get_next_id(after: int) -> int | None:
+    asked = _NextId(start_id=after)
+    try:
+        _bpf(_BPF_LINK_GET_NEXT_ID, asked)
+    except FileNotFoundError:
+        return None
+    return int(asked.next_id)
+
+
+def _bpf(command: int, asked: ctypes.Structure, path: str | None = None) -> int:
     number = _BPF_NUMBERS.get(os.uname().machine)
     if number is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), path)
-    name = ctypes.create_string_buffer(os.fsencode(path))
-    asked = _ObjGet(pathname=ctypes.addressof(name))
-    # The descriptor is close-on-exec without being asked.
-    call = (ctypes.c_long(number), ctypes.c_int(_BPF_OBJ_GET), ctypes.byref(asked), ctypes.c_uint(ctypes.sizeof(asked)))
-    return _checked(_libc.syscall(*call), path)
+    size = ctypes.c_uint(ctypes.sizeof(asked))
+    return _checked(_libc.syscall(ctypes.c_long(number), ctypes.c_int(command), ctypes.byref(asked), size), path)
 
 
 def signalfd(signal: int) -> int:

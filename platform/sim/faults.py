@@ -42,6 +42,7 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "rmdir": ("ENOMEM",),
     "punch_hole": ("ENOTSUP", "EIO"),
     "bpf_pinned": ("EPERM", "EMFILE", "ENOMEM"),
+    "bpf_next_link": ("EPERM",),
     "inotify_init": ("EMFILE", "ENFILE", "ENOMEM"),
     "inotify_add_watch": ("ENOSPC", "ENOMEM", "EACCES"),
     "uevent_socket": ("EMFILE", "ENFILE", "ENOMEM", "EPERM"),

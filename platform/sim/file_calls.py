@@ -109,3 +109,7 @@ class FileCalls(Caller):
         if link is None:
             fail(errno.ENOENT, path)
         return self.install(PinnedLink(self.machine.clock, link))
+
+    def bpf_next_link(self, after: int) -> int | None:
+        self.enter("bpf_next_link")
+        return min((number for number in self.machine.sched_ext.link_numbers() if number > after), default=None)

@@ -67,6 +67,7 @@ class Link:
         self.number = number
         self.instance = instance
         self.holders = 0
+        self.closed = False
         self._kernel = kernel
 
     def fdinfo(self) -> str:
@@ -87,6 +88,7 @@ class Link:
         """A holder lets go of it; the last one waits until its scheduler is gone."""
         self.holders -= 1
         if self.holders == 0:
+            self.closed = True
             yield from self._kernel.unregister(me, self.instance)
 
 
@@ -103,6 +105,7 @@ class SchedExt:
         self.root: Instance | None = None
         self.present: Instance | None = None
         self.history: list[Instance] = []
+        self.links: list[Link] = []
         self.pins: dict[str, Link] = {}
         self.last_told: tuple[int, str, Instance | None] = (0, DISABLED, None)
         self._clock = clock
@@ -116,6 +119,10 @@ class SchedExt:
 
     def _moment(self) -> int:
         return self._random.randrange(1, 200) * MICROSECOND
+
+    def link_numbers(self) -> list[int]:
+        """Of the links that there are."""
+        return [link.number for link in self.links if not link.closed]
 
     def tell_state(self) -> str:
         """What a reader of `state` gets; `last_told` keeps when that was, and which scheduler it was said of."""
@@ -141,6 +148,7 @@ class SchedExt:
         self.present = instance
         yield from self._begin(instance, attach, opened_at_hotplug)
         link = Link(self._made, self, instance)
+        self.links.append(link)
         if instance.claimed is None and self.state == ENABLING:
             yield from self._commit(instance, attach.partial)
         else:

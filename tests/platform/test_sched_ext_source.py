@@ -35,6 +35,10 @@ class Port(LinuxKernel):
         self.uevents: list[bytes | OSError] = []
         self.socket_error: OSError | None = None
         self.open_error: OSError | None = None
+        self.links: list[int] = []
+
+    def bpf_next_link(self, after: int) -> int | None:
+        return min((link for link in self.links if link > after), default=None)
 
     def monotonic(self) -> float:
         return self.now
@@ -107,6 +111,7 @@ class Machine:
 
     def hold(self, pid: int, link: int, kind: str = "struct_ops", *, fd: int | None = None) -> None:
         held = str(link if fd is None else fd)
+        self.port.links.append(link)
         entry = self.proc / str(pid) / "fd" / held
         entry.unlink(missing_ok=True)
         entry.symlink_to("anon_inode:bpf_link")
@@ -793,3 +798,27 @@ def test_the_tracker_tells_facts_with_their_time(machine: Machine) -> None:
     fact = tracker.look()
     assert (fact.kind, fact.time, fact.owner) == ("idle", 1234.5, None)
     assert isinstance(machine.port.stat(str(machine.sys)), FileStat)
+
+
+def test_a_dead_link_of_ours_does_not_own_the_strangers_scheduler_that_came_behind_it(
+    machine: Machine, source: SchedExtSource
+) -> None:
+    """An enable of ours that failed between two looks leaves its link; the stranger's is newer."""
+    source.drain()
+    machine.hold(OURS, 10)
+    machine.enable(OTHER, 11)
+    (event,) = source.drain()
+    assert (event.name, event.data["owner"]) == ("foreign", {"pid": OTHER, "command": f"scx_{OTHER}"})
+    assert not source.confirm()
+
+
+def test_what_is_ours_by_the_newest_link_is_believed_without_a_search(
+    machine: Machine, source: SchedExtSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.drain()
+    machine.enable(OURS, 11)
+    looked: list[str] = []
+    listdir = machine.port.listdir
+    monkeypatch.setattr(machine.port, "listdir", lambda path: looked.append(path) or listdir(path))
+    assert names(source.drain()) == ["ready"]
+    assert str(machine.proc) not in looked
