@@ -18,7 +18,7 @@ LIVES = 200
 
 
 @pytest.mark.parametrize("sigchld", SEEDS)
-def test_two_hundred_random_lives_end_as_they_may_and_leave_nothing(
+def test_A19_F9_two_hundred_random_lives_end_as_they_may_and_leave_nothing(
     small_kernel: Kernel, sigchld: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(HERE))
