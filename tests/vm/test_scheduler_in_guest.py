@@ -94,7 +94,9 @@ def test_sigkill_from_outside_is_exited_with_the_signal(each_kernel: Kernel) -> 
 def test_what_lives_and_never_attaches_times_out_and_is_gone(small_kernel: Kernel) -> None:
     words = ("--liveness", "200ms", "--attach-timeout", "1s", "--sched-args", "1000")
     code, outcome, _ = vm(small_kernel, "--scheduler", "/usr/bin/sleep", *words)
-    assert (code, outcome["outcome"], outcome["reason"]) == (11, "not-attached", "not ready in time")
+    assert (code, outcome["outcome"]) == (11, "not-attached")
+    # What is slow to start has spent time in the kernel, and then the reason says so.
+    assert outcome["reason"].startswith("not ready in time")
     assert outcome["exit"] == {"signal": 9}
     assert outcome["kernel"]["enable_seq"] == 0
 
