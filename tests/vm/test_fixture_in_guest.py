@@ -1,4 +1,7 @@
-"""What becomes of each fault on real kernels: the fixture scheduler (tests/schedulers) commits it in a guest."""
+"""What becomes of each fault on real kernels: the fixture scheduler (tests/schedulers) commits it in a guest.
+
+Who never comes to attach, and what becomes of a log, no kernel has a say in: that is shown on the small one only.
+"""
 
 from __future__ import annotations
 
@@ -84,8 +87,8 @@ def test_A26_a_partial_scheduler_is_attached_and_the_timeline_says_partial(each_
 # -- it dies, or is refused, before it is attached
 
 
-def test_a_death_before_the_attach_is_startup_died_with_its_own_code(each_kernel: Kernel) -> None:
-    code, outcome, _ = fault(each_kernel, "--die-before-attach 100:7", "--liveness", "20s")
+def test_a_death_before_the_attach_is_startup_died_with_its_own_code(small_kernel: Kernel) -> None:
+    code, outcome, _ = fault(small_kernel, "--die-before-attach 100:7", "--liveness", "20s")
     assert (code, *verdict(outcome)) == (10, "startup-died", {"code": 7}, "disabled")
     assert outcome["log_tail"].splitlines() == ["started", "ending with code 7"]
     assert outcome["kernel"]["enable_seq"] == 0
@@ -100,8 +103,8 @@ def test_a_program_that_the_verifier_refuses_is_startup_died_with_the_verifiers_
     assert outcome["kernel"]["enable_seq"] == 0
 
 
-def test_a_parent_that_daemonises_is_startup_died_with_code_0(each_kernel: Kernel) -> None:
-    code, outcome, _ = fault(each_kernel, "--daemonise --attach-after 3600000", "--liveness", "20s")
+def test_a_parent_that_daemonises_is_startup_died_with_code_0(small_kernel: Kernel) -> None:
+    code, outcome, _ = fault(small_kernel, "--daemonise --attach-after 3600000", "--liveness", "20s")
     assert (code, *verdict(outcome)) == (10, "startup-died", ENDED, "disabled")
     assert "going on as pid" in outcome["log_tail"]
 
@@ -134,8 +137,8 @@ def test_a_late_attach_within_the_timeout_is_attached(each_kernel: Kernel) -> No
     assert "liveness_over" in timeline
 
 
-def test_an_attach_after_the_timeout_is_not_attached_and_never_comes(each_kernel: Kernel) -> None:
-    code, outcome, _ = fault(each_kernel, "--attach-after 3600000", "--liveness", "300ms", "--attach-timeout", "500ms")
+def test_an_attach_after_the_timeout_is_not_attached_and_never_comes(small_kernel: Kernel) -> None:
+    code, outcome, _ = fault(small_kernel, "--attach-after 3600000", "--liveness", "300ms", "--attach-timeout", "500ms")
     assert (code, *verdict(outcome)) == (11, "not-attached", KILLED, "disabled")
     assert outcome["reason"].startswith("not ready in time")
     assert (outcome["generation"], outcome["kernel"]["enable_seq"]) == (0, 0)
@@ -269,7 +272,7 @@ def test_A18_a_holder_in_a_session_of_its_own_is_left_running(each_kernel: Kerne
     assert outcome["degraded"] == ["no cgroup of its own: cgroup v2 is not mounted"]
 
 
-# -- its log, which no kernel has a say in
+# -- its log
 
 
 def test_bytes_that_are_not_utf_8_cost_nothing_else_of_the_log(small_kernel: Kernel, tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def test_the_payloads_own_failure_is_1_and_its_status_is_told(small_kernel: Kern
     assert (code, outcome["outcome"], outcome["payload"]) == (1, "stopped", {"exit": {"code": 5}})
 
 
-def test_bad_arguments_are_startup_died_with_the_usage_in_the_tail(each_kernel: Kernel) -> None:
-    code, outcome, _ = vm(each_kernel, "--sched-args", "--no-such-option")
+def test_bad_arguments_are_startup_died_with_the_usage_in_the_tail(small_kernel: Kernel) -> None:
+    code, outcome, _ = vm(small_kernel, "--sched-args", "--no-such-option")
     assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
     assert "Usage" in outcome["log_tail"]
     assert outcome["kernel"]["enable_seq"] == 0
