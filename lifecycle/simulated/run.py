@@ -161,7 +161,7 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
         seen.error = error
     if probe is not None and kernel.process.alive:
-        with suppress(OSError):
+        with suppress(OSError, KeyboardInterrupt, PowerCut):
             probe.close()
     # Signals that come later are not for this life.
     kernel.machine.interrupted = lambda number: None
