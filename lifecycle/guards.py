@@ -48,9 +48,10 @@ class Guards:
         assert facts.pid is not None
         before, facts.kernel_seconds = facts.kernel_seconds or 0.0, kernel_seconds(self._kernel, facts.pid)
         share, timeout = settings["verifier_share"], settings["attach_timeout"]
-        if not isinstance(share, (int, float)):
-            return False
         assert isinstance(timeout, (int, float))
+        # In no time nobody makes progress, and a deadline that starts over at once would never let anybody wait.
+        if not isinstance(share, (int, float)) or timeout == 0:
+            return False
         worked = (facts.kernel_seconds or 0.0) - before
         return worked >= share * timeout or snapshot(self._kernel).state == ENABLING
 

@@ -19,7 +19,9 @@ from scxlife.lifecycle.outcomes import Outcome
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
+from scxlife.platform.sim.caller import Livelock
 from scxlife.platform.sim.faults import Injector, PowerCut
+from scxlife.platform.sim.kernel import Stuck
 from scxlife.platform.sim.outside import Interrupt
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
@@ -158,7 +160,13 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
         seen.outcome = ours.run()
         if scenario.ready == "boot":
             _tell_the_host(seen, ours, probe)
-    except (Exception, KeyboardInterrupt, PowerCut) as error:  # whatever it is, it is judged by the properties
+    except (
+        Exception,
+        KeyboardInterrupt,
+        PowerCut,
+        Livelock,
+        Stuck,
+    ) as error:
         seen.error = error
     if probe is not None and kernel.process.alive:
         with suppress(OSError, KeyboardInterrupt, PowerCut):

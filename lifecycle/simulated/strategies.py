@@ -151,9 +151,10 @@ _PAYLOADS = st.one_of(
     st.builds(lambda seconds: Program((Sleep(seconds),)), st.sampled_from((0.1, 0.5, 2.0, 2.5, 6.0))), programs()
 )
 
+_REASONS = ("runnable task stall", "disabled by sysrq-S", "unregistered from user space")
 _HAPPENINGS: dict[str, st.SearchStrategy[Happening]] = {
     "interrupt": st.builds(Interrupt, _MOMENTS, st.sampled_from(("SIGINT", "SIGTERM"))),
-    "eject": st.builds(Eject, _MOMENTS, st.sampled_from(("runnable task stall", "disabled by sysrq-S"))),
+    "eject": st.builds(Eject, _MOMENTS, st.sampled_from(_REASONS)),
     "hotplug": st.builds(Hotplug, _MOMENTS),
     "kill": st.builds(Kill, _MOMENTS, st.sampled_from((*_FATAL, "SIGSTOP", "SIGCONT"))),
     "stranger": st.builds(Stranger, _MOMENTS, st.one_of(schedulers(), programs())),
@@ -186,7 +187,7 @@ _FAULTS: dict[str, st.SearchStrategy[Fault]] = {
 }
 _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "liveness": st.sampled_from((0.0, 0.1, 1.0)),
-    "attach_timeout": st.sampled_from((0.2, 2.0)),
+    "attach_timeout": st.sampled_from((0.0, 0.2, 2.0)),
     "attach_at_most": st.sampled_from((1.0, 12.0)),
     "verifier_share": st.sampled_from((None, 0.2)),
     "cadence": st.sampled_from((0.01, 0.2, 1.0)),

@@ -15,7 +15,7 @@ from .processes import Process
 # What one call takes at most, in nanoseconds.
 _CALL = 20_000
 # Calls without a wait between them: more of them is a loop that nothing ends.
-_AT_ONCE = 200_000
+_AT_ONCE = 50_000
 
 
 class Livelock(BaseException):

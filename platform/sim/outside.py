@@ -18,7 +18,8 @@ class Interrupt:
 
 @attrs.frozen
 class Eject:
-    """The kernel throws out whatever scheduler it runs: a stall, sysrq-S, an error of the scheduler's own."""
+    """The kernel throws out whatever scheduler it runs: a stall, sysrq-S, an error of the scheduler's own; or somebody
+    detaches its link, which the kernel calls `unregistered from user space`."""
 
     at: float
     reason: str = "runnable task stall"

@@ -33,7 +33,20 @@ from scxlife.platform.sim.outside import (
     TouchFile,
 )
 from scxlife.platform.sim.profiles import PROFILES
-from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Remove, Serve, Sleep, Touch, Work, Write
+from scxlife.platform.sim.program import (
+    Attach,
+    Detach,
+    Exit,
+    Fork,
+    Hang,
+    Program,
+    Remove,
+    Serve,
+    Sleep,
+    Touch,
+    Work,
+    Write,
+)
 
 from .known_defects import KNOWN
 
@@ -43,6 +56,7 @@ PAYLOADS = (
     Program((Sleep(0.3),)),
     Program((Sleep(1.0),)),
     Program((Sleep(None),), catches=(), ignores=("SIGTERM",)),
+    Program((Hang(20.0),)),
 )
 MOMENTS = (0.0, 0.001, 0.01, 0.03, 0.05, 0.2, 0.6, 1.0, 1.5, 3.0, 5.0)
 
@@ -60,6 +74,10 @@ def first() -> list[Scenario]:
         Scenario(program=Program((Sleep(None),))),
         Scenario(program=Program((Sleep(0.4),))),
         Scenario(program=None),
+        Scenario(program=Program((attach, Serve())), outside=(Interrupt(0.0003),)),
+        Scenario(program=Program((attach, Sleep(None))), outside=(Eject(1.0, "unregistered from user space"),)),
+        Scenario(program=Program((Work(8.0),)), settings={"attach_timeout": 0.3, "attach_at_most": 1.0}),
+        Scenario(program=Program((attach, Serve())), payload=Program((Hang(30.0),)), patience=2.0),
     ]
 
 
@@ -87,7 +105,7 @@ class Mutation:
         made: list[Any] = [
             Interrupt(at),
             Interrupt(at),
-            Eject(at, pick(("runnable task stall", "disabled by sysrq-S"))),
+            Eject(at, pick(("runnable task stall", "disabled by sysrq-S", "unregistered from user space"))),
             Hotplug(at),
             Kill(at, pick(("SIGKILL", "SIGTERM", "SIGSTOP", "SIGCONT"))),
             Stranger(at, stranger),
@@ -116,16 +134,14 @@ class Mutation:
 
     def setting(self, scenario: Scenario, times: list[float]) -> Scenario:
         pick = self.random.choice
-        name = pick(("early_ready", "cadence", "run_for", "log_limit", "reattach_grace", "liveness", "attach_timeout"))
+        timers = {event.timer for event in shipped().events.values() if event.timer is not None}
         values: dict[str, tuple[Any, ...]] = {
+            **dict.fromkeys(sorted(timers), (0.0, 0.1, 0.3, 2.0)),
             "early_ready": (True, False),
             "cadence": (0.01, 0.2, 1.0),
-            "run_for": (0.3, 2.0),
             "log_limit": (1, 100),
-            "reattach_grace": (0.2, 3.0),
-            "liveness": (0.0, 0.1),
-            "attach_timeout": (0.3, 2.0),
         }
+        name = pick(sorted(values))
         return attrs.evolve(scenario, settings={**scenario.settings, name: pick(values[name])})
 
     def place(self, scenario: Scenario, times: list[float]) -> Scenario:
@@ -142,6 +158,7 @@ class Mutation:
                     Program((Sleep(0.3),)),
                     Program((Sleep(1.0),)),
                     Program((Sleep(None),), catches=(), ignores=("SIGTERM",)),
+                    Program((Hang(20.0),)),
                 )
             ),
             patience=pick((4.0, 15.0)),
@@ -162,6 +179,7 @@ class Mutation:
             Touch(READY_FILE),
             Remove(READY_FILE),
             Hang(pick((0.5, 3.0, 30.0))),
+            Detach(),
             Exit(),
             Fork(Program((Sleep(None),)), session=True),
             Fork(Program((Hang(8.0),)), session=True),
