@@ -1,0 +1,128 @@
+"""The simulation held against real sched_ext kernels: the fixture scheduler in a guest, and the same simulated.
+
+Both must go the same way through the table, to the same outcome and status, and as many generations.
+Times are not compared: a guest under emulation has its own.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from tests.schedulers.build import fault_scheduler
+
+from scxlife.lifecycle.simulated.properties import violations
+from scxlife.lifecycle.simulated.run import run
+from scxlife.lifecycle.simulated.scenario import Scenario
+from scxlife.platform.sim.outside import Eject
+from scxlife.platform.sim.program import Attach, Exit, Program, Serve, Sleep, Step
+from scxlife.platform.vm.kernels import Kernel
+
+pytestmark = pytest.mark.guest
+
+SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
+LIMIT = 200
+# The fixture looks every 10 ms whether it was thrown out, and loads for some time under emulation.
+ATTACH = Attach(verify=0.5)
+FAILING = attrs.evolve(ATTACH, fails="EINVAL")
+SERVE = Serve(0.01)
+DEAF: dict[str, Any] = {"catches": (), "ignores": ("SIGINT", "SIGTERM")}
+# An emulated load may take longer than the liveness window.
+PATIENT = {"liveness": 20.0}
+
+
+def scenario(
+    *steps: Step, outside: tuple[Eject, ...] = (), settings: dict[str, Any] | None = None, **more: Any
+) -> Scenario:
+    return Scenario(
+        ready="boot", program=Program(steps=steps, **more), outside=outside, settings={**PATIENT, **(settings or {})}
+    )
+
+
+#: What the fixture is told, what scxlife is told, and the same as a scenario.
+PAIRS: dict[str, tuple[str, str, Scenario]] = {
+    "behaves": ("", "--for 300ms", scenario(ATTACH, SERVE, settings={"run_for": 0.3})),
+    "dies before it attaches": ("--die-before-attach 100:7", "", scenario(Sleep(0.1), end=Exit(7))),
+    "fails in ops.init and lingers": ("--fail-init 22 --linger", "", scenario(FAILING, Sleep(None))),
+    "takes its time in ops.init": (
+        "--slow-init 2000",
+        "--for 300ms",
+        scenario(attrs.evolve(ATTACH, init=2.0), SERVE, settings={"run_for": 0.3}),
+    ),
+    "attaches behind the window": (
+        "--attach-after 2000",
+        "--liveness 500ms --for 300ms",
+        scenario(Sleep(2.0), ATTACH, SERVE, settings={"liveness": 0.5, "run_for": 0.3}),
+    ),
+    "never attaches": (
+        "--attach-after 3600000",
+        "--liveness 200ms --attach-timeout 1s",
+        scenario(Sleep(3600.0), settings={"liveness": 0.2, "attach_timeout": 1.0}, **DEAF),
+    ),
+    "ends while it runs": ("--exit-after 700 --exit-code 3", "", scenario(ATTACH, Sleep(0.7), end=Exit(3))),
+    "dies of a signal": ("--exit-after 700 --exit-signal 11", "", scenario(ATTACH, Sleep(0.7), Exit(signal=11))),
+    "does not listen": (
+        "--ignore-signals",
+        "--for 300ms --stop-grace 700ms",
+        scenario(ATTACH, SERVE, settings={"run_for": 0.3, "stop_grace": 0.7}, **DEAF),
+    ),
+    "is thrown out and lingers": (
+        "--error-after 700 --linger --ignore-signals",
+        "--stop-grace 500ms",
+        scenario(ATTACH, Sleep(None), outside=(Eject(1.5, "scx_bpf_error"),), settings={"stop_grace": 0.5}, **DEAF),
+    ),
+}  # fmt: skip
+
+
+@attrs.frozen
+class Way:
+    """The moves from state to state, and what came of it."""
+
+    moves: tuple[tuple[str, str, str], ...]
+    outcome: str
+    exit: dict[str, int] | None
+    generation: int
+
+
+def moves(records: list[dict[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    steps = [record for record in records if record["kind"] == "step" and record["to"] != record["state"]]
+    return tuple((step["state"], step["event"], step["to"]) for step in steps)
+
+
+def simulated(told: Scenario) -> Way:
+    done = run(told)
+    assert violations(done) == []
+    assert done.outcome is not None
+    way = moves([dict(record) for record in done.records])
+    ended = done.outcome.exit
+    return Way(way, done.outcome.name, None if ended is None else dict(ended), done.outcome.generation)
+
+
+def real(kernel: Kernel, sched_args: str, options: str, tape: Path) -> Way:
+    words = ["--kernel", kernel.version, "--scheduler", str(fault_scheduler()), "--sched-args", sched_args]
+    done = subprocess.run(
+        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", "--tape", str(tape), *words, *PATIENCE, *options.split()],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    assert done.stdout, done.stderr
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    records = [json.loads(line) for line in tape.read_text().splitlines()]
+    return Way(moves(records), outcome["outcome"], outcome["exit"], outcome["generation"])
+
+
+PATIENCE = ("--liveness", "20s")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_kernel_goes_the_way_that_the_simulation_goes(name: str, each_kernel: Kernel, tmp_path: Path) -> None:
+    sched_args, options, told = PAIRS[name]
+    series = ".".join(each_kernel.version.split(".")[:2])
+    ideal = simulated(attrs.evolve(told, kernel=series if series in ("6.12", "7.2", "7.3") else "7.2"))
+    assert real(each_kernel, sched_args, options, tmp_path / "tape") == ideal
