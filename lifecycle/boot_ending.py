@@ -138,9 +138,7 @@ class BootEnding:
 
         if self._facts.payload is not None:
             self._outcome = attrs.evolve(self._outcome, payload=self._facts.payload)
-        now = snapshot(self._kernel)
-        facts = {"state": now.state, "ops": now.ops, "enable_seq": now.enable_seq, "release": os.uname().release}
-        self._send(frames.OUTCOME, {**as_json(self._outcome, self._name, __version__), "kernel": facts})
+        self._send(frames.OUTCOME, {**as_json(self._outcome, self._name, __version__), "kernel": self._kernel_now()})
 
     def tell_exit(self, event: Event) -> None:
         fault = None if self._runtime.fault is None else str(self._runtime.fault)
@@ -153,6 +151,15 @@ class BootEnding:
             self._probe.stop()
 
     # -- inside
+
+    def _kernel_now(self) -> dict[str, object]:
+        """What the kernel says at the end. Where it can't be read, the outcome is told all the same."""
+        release = os.uname().release
+        try:
+            now = snapshot(self._kernel)
+        except OSError:
+            return {"state": None, "ops": None, "enable_seq": None, "release": release}
+        return {"state": now.state, "ops": now.ops, "enable_seq": now.enable_seq, "release": release}
 
     @property
     def _log_path(self) -> str | None:

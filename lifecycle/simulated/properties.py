@@ -42,7 +42,7 @@ def one_outcome_in_time(run: Run) -> Iterator[str]:
         return
     if isinstance(run.error, KeyboardInterrupt):
         # Behind the end nobody listens any more, and nothing is left that could be left behind.
-        if run.process is not None and not any(record["kind"] == "end" for record in run.records):
+        if run.process is not None and not _over(run):
             yield "interrupted after it had started a process, and there is no outcome"
         return
     if run.error is not None:
@@ -105,7 +105,7 @@ def failure_leaves_nothing(run: Run) -> Iterator[str]:
     if not _watches_the_kernel(run):
         return
     run.machine.clock.advance(run.machine.clock.now + _AFTERWARDS)
-    if any(_escaped(run, process) for process in run.machine.processes.everyone if run.owns(process) and process.alive):
+    if any(_escaped(run, process) for process in run.machine.processes.everyone if run.owns(process)):
         return
     present = run.machine.sched_ext.present
     if present is not None and run.owns(present.loader):
@@ -121,6 +121,11 @@ def _escaped(run: Run, process: Process) -> bool:
     return process.cgroup is run.machine.cgroups.root and process.group not in [started.pid for started in run.started]
 
 
+def _over(run: Run) -> bool:
+    """Whether the table was gone through to its end: what interrupts it now finds nobody who listens."""
+    return any(record["kind"] == "end" for record in run.records)
+
+
 def _left_running(run: Run) -> bool:
     """Whether the end on the tape says so, as the outcome does, unless it was interrupted on its way out."""
     return any(record["kind"] == "end" and record["outcome"].startswith("left-running") for record in run.records)
@@ -132,7 +137,7 @@ def _ending(run: Run) -> str:
 
 def nothing_is_left_behind(run: Run) -> Iterator[str]:
     """4. No zombie, no open descriptor, no watch, no cgroup."""
-    if isinstance(run.error, PowerCut):
+    if isinstance(run.error, PowerCut) or (isinstance(run.error, KeyboardInterrupt) and _over(run)):
         return
     left = sorted(set(run.kernel.descriptors.open) - {0, 1, 2})
     if left:

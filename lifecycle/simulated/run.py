@@ -93,7 +93,8 @@ class Run:
 
     @property
     def process(self) -> Process | None:
-        return next(iter(self.started), None)
+        """The scheduler's, not the payload's."""
+        return next((process for process in self.started if process.comm == COMMAND.rpartition("/")[2]), None)
 
     @property
     def signals_sent(self) -> list[tuple[int, Process]]:

@@ -5,35 +5,61 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from scxlife.lifecycle.options import shipped
-from scxlife.lifecycle.simulated.coverage import Coverage
+from scxlife.lifecycle.simulated.coverage import Coverage, Way, ways
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import run
-from scxlife.lifecycle.simulated.scenario import parse
+from scxlife.lifecycle.simulated.scenario import Scenario, parse
 
+from .collect import REACHED, UNREACHED, file_of, found_near
 from .known_defects import KNOWN
 
-HERE = Path(__file__).parent
-REACHED = sorted((HERE / "reached").glob("*.yaml"))
-UNREACHED: dict[str, str] = yaml.safe_load((HERE / "unreached.yaml").read_text())
+FILES = sorted(REACHED.glob("*.yaml"))
+# Runs that are tried near a scenario which misses its way by now.
+TRIES = 300
+
+
+def of_file(path: Path) -> Scenario:
+    return parse(path.read_text())
+
+
+def words(way: Way) -> str:
+    return " ".join(map(str, way))
 
 
 def test_every_way_through_the_table_is_gone_or_says_why_not(capsys: pytest.CaptureFixture[str]) -> None:
     """A new row needs a scenario: `python -m tests.simulated.collect 60` looks for one."""
     definition, coverage = shipped(), Coverage()
-    for path in REACHED:
-        done = run(parse(path.read_text()))
+    for path in FILES:
+        done = run(of_file(path))
         coverage.add(done.definition, done.records)
         found = [what for what in violations(done) if not any(excuse(done, what) for excuse in KNOWN.values())]
         assert found == [], path
-    never = set(coverage.missing(definition))
+    missed = [way for way in ways(definition) if not coverage.ways[way] and words(way) not in UNREACHED]
+    never = [
+        words(way)
+        for way in missed
+        if not (REACHED / file_of(way)).exists() or not found_near(way, of_file(REACHED / file_of(way)), TRIES)
+    ]
     with capsys.disabled():
-        print(f"\n{len(REACHED)} scenarios: {coverage.summary(definition)}")
-    assert never - set(UNREACHED) == set(), "never gone, and not listed in unreached.yaml"
-    assert set(UNREACHED) - never == set(), "gone by now: strike it off unreached.yaml"
+        print(f"\n{len(FILES)} scenarios: {coverage.summary(definition)}; {len(missed)} nearby")
+    assert never == []
 
 
-def test_what_is_not_reached_has_a_reason() -> None:
-    assert [way for way, reason in UNREACHED.items() if len(str(reason)) < 20] == []
+def test_what_is_listed_as_never_reached_is_in_the_table_and_is_not_reached() -> None:
+    known = {words(way) for way in ways(shipped())}
+    assert set(UNREACHED) - known == set()
+    assert [way for way, reason in UNREACHED.items() if len(reason) < 20] == []
+    assert [
+        path.name for path in FILES if path.name in {file_of(way) for way in ways(shipped()) if words(way) in UNREACHED}
+    ] == []
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_every_guard_was_answered_both_ways(answer: bool) -> None:
+    coverage = Coverage()
+    for path in FILES:
+        done = run(of_file(path))
+        coverage.add(done.definition, done.records)
+    assert [name for name in shipped().guards if not coverage.guards[name, answer]] == []
