@@ -33,6 +33,11 @@ class Step:
         self._position = f"{done} of {total}" + (f" ({detail})" if detail else "")
         self._show(self)
 
+    def at(self, position: str) -> None:
+        """Where it is, in words."""
+        self._position = position
+        self._show(self)
+
     def tick(self) -> None:
         """Nothing new but the time."""
         self._show(self)

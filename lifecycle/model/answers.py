@@ -1,0 +1,94 @@
+"""What each guard of the definition can answer in a world: one small function of the guard's own name for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from scxlife.fsm.definition import Value
+
+from .sources import visibly_ours
+from .world import (
+    BY_KERNEL,
+    BY_USER_SPACE,
+    EJECTED,
+    ENABLED,
+    ENABLING,
+    FOREIGN_DISABLING,
+    FOREIGN_ENABLING,
+    UNREGISTERED,
+    World,
+)
+
+
+class Answer(NamedTuple):
+    """One answer, and how many faults it takes for it to be that."""
+
+    holds: bool
+    faults: int = 0
+
+
+class Question(NamedTuple):
+    """What a guard can know besides the world: the machine's settings, the kind of the open readiness source ("" when
+    none is open), whether the kernel's log is read."""
+
+    settings: Mapping[str, Value]
+    readiness: str
+    kernel_log: bool
+
+
+Guard = Callable[[World, Question], Iterator[Answer]]
+
+
+def confirmed(world: World, question: Question) -> Iterator[Answer]:
+    if question.readiness == "sched_ext":
+        yield Answer(world.kernel == ENABLED and visibly_ours(world))
+    else:
+        yield Answer(question.readiness == "assume" or (question.readiness == "file" and world.kernel == ENABLED))
+
+
+def early_ready(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(question.settings["early_ready"] is True)
+
+
+def progressing(world: World, question: Question) -> Iterator[Answer]:
+    share = question.settings.get("verifier_share")
+    if share is None:
+        yield Answer(False)
+    else:
+        yield Answer(True)
+        if world.kernel not in (ENABLING, FOREIGN_ENABLING):
+            yield Answer(False)
+
+
+def hotplugged(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(False)
+    yield Answer(True, 1)
+
+
+def detached_from_outside(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(False)
+    if world.heard == BY_USER_SPACE:
+        yield Answer(True, 1)
+
+
+def being_disabled(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(world.kernel in (UNREGISTERED, EJECTED, FOREIGN_DISABLING))
+
+
+def ejected_by_kernel(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(world.attached and world.heard == BY_KERNEL)
+    # Without the kernel's log, what the scheduler printed of its own end has to do.
+    if world.attached and not question.kernel_log and not world.heard:
+        yield Answer(True)
+
+
+ANSWERS: dict[str, Guard] = {
+    "confirmed": confirmed,
+    "early_ready": early_ready,
+    "progressing": progressing,
+    "hotplugged": hotplugged,
+    "detached_from_outside": detached_from_outside,
+    "being_disabled": being_disabled,
+    "ejected_by_kernel": ejected_by_kernel,
+}
