@@ -158,13 +158,15 @@ def _instance(world: World, kernel: str) -> World:
 def _refused(world: World) -> World:
     """bpf(2) says success all the same, so the process has a link that is of no use."""
     sight = world.sight
-    return world._replace(kernel=EJECTED, sight=None if sight is None else sight._replace(stillborn=True))
+    seen = sight._replace(stillborn=True) if sight is not None and not sight.blunt else sight
+    return world._replace(kernel=EJECTED, sight=seen)
 
 
 def _risen(world: World, kernel: str) -> World:
     """An enable succeeded: `enable_seq` rises."""
     sight = world.sight
-    return world._replace(kernel=kernel, sight=None if sight is None else sight._replace(moved=True))
+    seen = sight._replace(moved=True) if sight is not None and not sight.blunt else sight
+    return world._replace(kernel=kernel, sight=seen)
 
 
 def can_change(world: World) -> bool:

@@ -162,7 +162,7 @@ def _changes(world: World, fact: str) -> tuple[tuple[str, ...], World]:
     lives = world.process in (ALIVE, STOPPED, EXITING)
     found = sight.stillborn and lives and fact in ("idle", "enabling", "disabling")
     attempt = sight.attempt or begun or found or (fact == "disabling" and not lost and sight.calm)
-    if fact in ("idle", "absent") and attempt and not sight.moved:
+    if fact in ("idle", "absent") and attempt and not sight.moved and not sight.blunt:
         changes.append("refused")
     told = sight.told
     if fact != "unproven":
@@ -185,8 +185,9 @@ def _changes(world: World, fact: str) -> tuple[tuple[str, ...], World]:
         stillborn=sight.stillborn and not found,
         might_be_ours=fact not in _NOT_OURS,
         asked=False,
+        blunt=sight.blunt,
     )
-    return tuple(changes), world._replace(sight=seen)
+    return tuple(changes), world._replace(sight=_blunt(seen) if sight.blunt else seen)
 
 
 #: By the kind that the definition's `sources` give.
@@ -217,6 +218,15 @@ def closed(world: World, name: str) -> World:
     if name == "readiness":
         return world._replace(sight=None)
     return world._replace(log="") if name == "kernel_log" else world
+
+
+def blunted(world: World) -> World:
+    """The world in which it makes no difference any more whether the kernel refuses."""
+    return world if world.sight is None else world._replace(sight=_blunt(world.sight))
+
+
+def _blunt(sight: Sight) -> Sight:
+    return sight._replace(calm=False, moved=False, attempt=False, stillborn=False, blunt=True)
 
 
 def _told(world: World, name: str) -> World:

@@ -11,16 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from scxlife.fsm.decision import decide
-from scxlife.fsm.definition import FAULT, GO, Decision, Definition
+from scxlife.fsm.definition import FAULT, GO, IGNORE, Decision, Definition
 
 from .answers import ANSWERS, Question
 from .effects import DONE_ALL_THE_SAME, EFFECTS, Asked
 from .machine import Machine, Rules, Turn, name_of
 from .nature import NATURES, Happening, Nature
 from .properties import ENDED_BY_ITSELF
-from .sources import LOOKS, Look, closed, opened
+from .sources import LOOKS, Look, blunted, closed, opened
 from .world import ABSENT, ALIVE, BY_ITSELF, DISABLED, DYING, FOREIGN, NONE, OVER, WANTED, World
 
+# Guards that ask for the kernel's reason.
+REASONED = ("ejected_by_kernel", "detached_from_outside")
 # What these tell is as true later, so that telling it together with others comes to the same as telling it next.
 LEISURELY = ("payload", "logs", "probe", "signals")
 # Of all others, too, one is looked at at a time; but what death and readiness say together, rank has to order.
@@ -61,7 +63,8 @@ class Model:
         self.looks: dict[str, Look] = {name: LOOKS[kind] for name, kind in self.kinds.items()}
         self.nature: Nature = NATURES[self.kinds["readiness"]]
         self.rules = Rules(definition)
-        self._hears = _leading_to(definition, "ejected_by_kernel")
+        self._hears = _with_ways_to(definition, _hearing(definition))
+        self._minds = _with_ways_to(definition, _minding(definition))
 
     def beginnings(self) -> Iterator[tuple[Machine, World, int]]:
         """Told to start, in every world that it may find, and how many faults that one has."""
@@ -230,6 +233,8 @@ class Model:
         for name in before:
             if name not in wanted and name in self.looks:
                 world = closed(world, name)
+        if decision.target not in self._minds:
+            world = blunted(world)
         still = tuple(name for name in broken if name in wanted)
         Way = tuple[World, tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...], int]
         ways: list[Way] = [(world, (), (), still, 0)]
@@ -248,22 +253,34 @@ class Model:
         return ways
 
 
-def _leading_to(definition: Definition, guard: str) -> set[str]:
-    """The states in which that guard is asked, and those from where the machine can come there."""
-    leading = {
+def _hearing(definition: Definition) -> set[str]:
+    """The states in which the kernel's reason is asked for."""
+    return {
         state
         for (state, _), cell in definition.cells.items()
-        if any(guard == asked for branch in cell for asked, _ in branch.guards)
+        if any(guard in REASONED for branch in cell for guard, _ in branch.guards)
     }
-    while (
-        more := {
-            state
-            for (state, _), cell in definition.cells.items()
-            if any(branch.decision.target in leading for branch in cell)
-        }
-        - leading
-    ):
-        leading |= more
+
+
+def _minding(definition: Definition) -> set[str]:
+    """The states that do something about a refusal."""
+    return {
+        name
+        for name, state in definition.states.items()
+        if "readiness" in state.sources
+        and any(branch.decision.kind != IGNORE for branch in definition.cells[name, "refused"])
+    }
+
+
+def _with_ways_to(definition: Definition, states: set[str]) -> set[str]:
+    """These states, and those from where the machine can come to them."""
+    leading = set(states)
+    while further := {
+        state
+        for (state, _), cell in definition.cells.items()
+        if state not in leading and any(branch.decision.target in leading for branch in cell)
+    }:
+        leading |= further
     return leading
 
 

@@ -47,7 +47,8 @@ class Sight(NamedTuple):
     """What an open `SchedExtSource` remembers. `told` is what it need not say again of the present instance, `ready`
     whether the instance it called ready is the present one or a past one, `calm` that nothing was under way when it
     last looked, `moved` that the counter has risen since something was settled, `stillborn` that there is a link whose
-    scheduler was refused and that has not been seen yet."""
+    scheduler was refused and that has not been seen yet. Where a refusal makes no difference any more it is `blunt`,
+    and remembers nothing of attempts."""
 
     told: str = ""
     ready: str = ""
@@ -57,6 +58,7 @@ class Sight(NamedTuple):
     stillborn: bool = False
     might_be_ours: bool = False
     asked: bool = False
+    blunt: bool = False
 
 
 PRESENT, PAST = "present", "past"
