@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
 from itertools import count
@@ -40,6 +40,8 @@ examples:
 FOUND = 1
 # Examples that are drawn in one go: few enough that a job which has ended early is not missed for long.
 BATCH = 200
+# Seconds between two writings of the live line.
+_PACE = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +78,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     whole, live = Score(), Live(sys.stderr.isatty())
     with suppress(KeyboardInterrupt):
-        for part in _batches(parsed, whole):
+        for part in _batches(parsed, whole, lambda part: live.show(whole, part)):
             before = len(whole.failures)
             whole.merge(part)
             for failure in whole.failures[before:]:
@@ -86,8 +88,9 @@ def run(parsed: argparse.Namespace) -> int:
     return FOUND if whole.failures else 0
 
 
-def _batches(parsed: argparse.Namespace, whole: Score) -> Iterator[Score]:
-    """The scores of one batch after the other, or of several at a time, until the time or the number is over."""
+def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], None]) -> Iterator[Score]:
+    """The scores of one batch after the other, or of several at a time, until the time or the number is over. One that
+    runs here is `told` of after each of its runs."""
     from scxlife.lifecycle.simulated.attack import batch
 
     kernels = tuple(parsed.profile or PROFILES)
@@ -106,7 +109,7 @@ def _batches(parsed: argparse.Namespace, whole: Score) -> Iterator[Score]:
 
     if parsed.jobs == 1:
         while size := another():
-            yield batch(next(numbers), size, kernels, known())
+            yield batch(next(numbers), size, kernels, known(), told)
         return
     pool = ProcessPoolExecutor(parsed.jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
     waiting: set[Future[Score]] = set()
@@ -141,26 +144,32 @@ class Live:
     def __init__(self, terminal: bool) -> None:
         self._terminal = terminal
         self._began = time.monotonic()
+        self._shown = 0.0
         self._definition = shipped()
 
-    def show(self, score: Score) -> None:
-        if self._terminal:
+    def show(self, whole: Score, part: Score | None = None) -> None:
+        """`part` is of a batch under way, which `whole` does not hold yet."""
+        now = time.monotonic()
+        if self._terminal and (part is None or now - self._shown >= _PACE):
+            self._shown = now
             width = os.get_terminal_size(sys.stderr.fileno()).columns
-            print(f"\r\033[K{self._line(score)[: width - 1]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{self._line(whole, part)[: width - 1]}", end="", file=sys.stderr, flush=True)
 
     def end(self, score: Score) -> None:
         if self._terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         outcomes = ", ".join(f"{name} {number}" for name, number in score.outcomes.most_common())
-        print(self._line(score), f"outcomes: {outcomes}", score.coverage.summary(self._definition), sep="\n")
+        print(self._line(score, None), f"outcomes: {outcomes}", score.coverage.summary(self._definition), sep="\n")
         print(f"{len(score.failures)} kinds of violation" if score.failures else "nothing was violated")
 
-    def _line(self, score: Score) -> str:
+    def _line(self, whole: Score, part: Score | None) -> str:
+        scores = [whole] if part is None else [whole, part]
         took = max(time.monotonic() - self._began, 0.001)
+        runs = sum(score.examples for score in scores)
+        cells = {way[:2] for score in scores for way in score.coverage.ways}
         return (
-            f"{score.examples} runs, {score.examples / took:.0f}/s, {_long(score.seconds)} simulated, "
-            f"{score.faults} faults, {len({way[:2] for way in score.coverage.ways})} cells, "
-            f"{len(score.failures)} findings"
+            f"{runs} runs, {runs / took:.0f}/s, {_long(sum(score.seconds for score in scores))} simulated, "
+            f"{sum(score.faults for score in scores)} faults, {len(cells)} cells, {len(whole.failures)} findings"
         )
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import attrs
-from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings, target
 from hypothesis import strategies as st
 
 from .coverage import Coverage
@@ -93,6 +93,8 @@ def batch(
         done = run(scenario)
         score.add(done)
         told(score)
+        # Hypothesis climbs towards runs that go far.
+        target(float(len({record["state"] for record in done.records if record["kind"] == "step"})))
         new = tuple(what for what in violations(done) if kind_of(what) not in known)
         if new:
             raise Violated(Failure(scenario, new))
@@ -102,7 +104,7 @@ def batch(
         max_examples=examples,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.target, Phase.shrink),
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
         verbosity=Verbosity.quiet,

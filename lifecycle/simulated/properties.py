@@ -5,7 +5,7 @@ Each property is a generator of violations, in words. The numbers are those of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
 from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
@@ -252,8 +252,8 @@ def outcome_is_consistent(run: Run) -> Iterator[str]:
         yield f"{outcome.name}, and it was never attached"
 
 
-Property = Callable[[Run], Iterator[str]]
-PROPERTIES: Mapping[str, Property] = {
+Property = Callable[[Run], Iterable[str]]
+PROPERTIES: dict[str, Property] = {
     "one outcome in time": one_outcome_in_time,
     "attached is true": attached_is_true,
     "exit status is true": exit_status_is_true,

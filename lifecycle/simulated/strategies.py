@@ -111,7 +111,7 @@ def programs(draw: st.DrawFn, steps: st.SearchStrategy[Step] = _SIMPLE) -> Progr
         end=draw(_ENDS),
         **draw(_SIGNALS),
         exec_takes=draw(st.sampled_from((0.002, 0.002, 0.002, 1.5))),
-        exec_errno=draw(st.sampled_from((None,) * 15 + ("ENOEXEC", "EACCES"))),
+        exec_errno=draw(st.sampled_from((None,) * 30 + ("ENOEXEC", "EACCES"))),
     )
 
 
@@ -121,7 +121,7 @@ _STEPS = st.one_of(_SIMPLE, _SIMPLE, _SIMPLE, _FORKS)
 
 _MAIN_LOOPS: st.SearchStrategy[Step] = st.sampled_from((Serve(), Serve(0.1), Sleep(0.5), Sleep(None)))
 _AFTERWARDS: st.SearchStrategy[tuple[Step, ...]] = st.sampled_from(
-    ((), (_QUICK, Serve()), (Sleep(0.4), _QUICK, Sleep(None)), (Sleep(None),))
+    ((), (_QUICK, Serve()), (Sleep(0.4), _QUICK, Sleep(None)), (Sleep(None),), (Sleep(None),))
 )
 
 
@@ -231,7 +231,7 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
         patience=draw(st.sampled_from((4.0, 15.0, 15.0, 75.0))),
         seed=draw(st.integers(0, 2**16)),
         ignores_children=draw(st.sampled_from((False, False, True))),
-        pids=draw(st.sampled_from((4096, 4096, 4096, 12, 4))),
+        pids=draw(st.sampled_from((4096,) * 6 + (12, 4))),
         eager_reuse=draw(st.booleans()),
-        descriptors=draw(st.sampled_from((1024,) * 12 + (8, 9, 12, 14))),
+        descriptors=draw(st.sampled_from((1024,) * 30 + (9, 12))),
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from scxlife.lifecycle.cli import main
+from scxlife.lifecycle.simulated import properties
 
-SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
+PLANTED = "nobody is ever started"
 LIMIT = 120
 REGRESSIONS = Path(__file__).parent.parent / "regressions"
 
@@ -25,15 +26,22 @@ def test_a_small_attack_says_what_it_has_run(capsys: pytest.CaptureFixture[str],
     assert status == (1 if list(tmp_path.rglob("*.yaml")) else 0)
 
 
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A property that no run with a spawned process has."""
+    monkeypatch.setitem(properties.PROPERTIES, PLANTED, lambda done: ["somebody was"] if done.started else [])
+
+
+@pytest.mark.usefixtures("planted")
 def test_a_finding_is_kept_and_replayed_step_by_step(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    # On a kernel without pidfds a spawn that succeeded is forgotten: until that is mended there is always a finding.
-    assert main(["fuzz", "--examples", "30", "--profile", "no-pidfd", "--keep", str(tmp_path)]) == 1
-    (kept, *_) = sorted(tmp_path.glob("*.yaml"))
+    assert main(["fuzz", "--examples", "30", "--profile", "7.2", "--keep", str(tmp_path)]) == 1
+    kept = min(tmp_path.glob("*.yaml"))
+    assert kept.read_text().startswith(f"# {PLANTED}: somebody was")
     capsys.readouterr()
     assert main(["replay", str(kept)]) == 1
     shown = capsys.readouterr().out
     assert "spawning" in shown
-    assert "violated " in shown
+    assert f"violated   {PLANTED}: somebody was" in shown
 
 
 def test_a_scenario_that_violates_nothing_is_shown_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,16 +74,24 @@ def test_a_scenario_that_is_none_is_refused_in_a_line(
 
 
 def test_ctrl_c_ends_it_with_what_was_found(tmp_path: Path) -> None:
-    command = [*SCXLIFE, "fuzz", "--seconds", "600", "--jobs", "2", "--keep", str(tmp_path), "--profile", "no-pidfd"]
+    planting = (
+        "import sys; from scxlife.lifecycle.simulated import properties; from scxlife.lifecycle.cli import main; "
+    )
+    planting += f"properties.PROPERTIES[{PLANTED!r}] = lambda done: ['somebody was'] if done.started else []; "
+    command = [sys.executable, "-c", f"{planting} sys.exit(main(sys.argv[1:]))"]
     attack = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        [*command, "fuzz", "--seconds", "600", "--jobs", "2", "--keep", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     assert attack.stdout is not None
     # The first finding shows that it is at work.
     first = attack.stdout.readline()
     os.killpg(attack.pid, signal.SIGINT)
     rest, _ = attack.communicate(timeout=LIMIT)
-    assert "after outcome spawn-failed" in first
+    assert first.startswith(f"{PLANTED}: somebody was")
     assert "runs," in rest
     assert attack.returncode == 1
 
