@@ -6,6 +6,7 @@ Each property is a generator of violations, in words. The numbers are those of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from signal import Signals
 
 from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
@@ -85,13 +86,15 @@ def attached_is_true(run: Run) -> Iterator[str]:
     for said in run.announcements:
         if said.name not in ("attached", "reattached"):
             continue
-        at, state, instance = said.told
+        at, state, instance, enable_seq = said.told
         if state != "enabled" or instance is None:
             yield f"{said.name} when the kernel was {state}"
         elif not run.owns(instance.loader):
             yield f"{said.name} by a stranger's scheduler"
         elif instance.enabled_at is None or at < instance.enabled_at:
             yield f"{said.name} before it was enabled"
+        elif enable_seq <= run.enable_seq:
+            yield f"{said.name} before it was counted"
 
 
 def failure_leaves_nothing(run: Run) -> Iterator[str]:
@@ -152,6 +155,73 @@ def nothing_is_left_behind(run: Run) -> Iterator[str]:
     for name in run.cgroups:
         if not any(f"/{name} is left" in what for what in told):
             yield f"cgroup {name} is left after {_ending(run)}"
+
+
+def left_running_is_true(run: Run) -> Iterator[str]:
+    """3, the other way round: left-running is said only of what can't be ended."""
+    if not isinstance(run.outcome, LeftRunning) or _disturbed(run):
+        return
+    stuck = [process for process in run.machine.processes.everyone if run.owns(process) and process.letter == "D"]
+    present = run.machine.sched_ext.present
+    if not stuck and (present is None or not run.owns(present.loader)):
+        yield f"nobody hangs and nothing of ours is attached: {run.outcome.reason}"
+
+
+def who_is_stopped_is_asked(run: Run) -> Iterator[str]:
+    """Stopping begins with the stop signal, to a process that lives."""
+    process = run.process
+    if process is None or _disturbed(run):
+        return
+    number = Signals[str(run.definition.settings["stop_signal"])]
+    for record in run.records:
+        if record["kind"] == "step" and record["to"] == "stopping" and record["state"] != "stopping":
+            alive = (
+                process.died_at is None
+                or process.died_at > run.ended_at
+                or process.died_at / SECOND > record["t"] + 0.01
+            )
+            if alive and (number, process) not in run.signals_sent:
+                yield "it was to be stopped, and was never asked"
+
+
+def what_happens_is_told(run: Run) -> Iterator[str]:
+    """An attach and an ejection are noticed, by the cadence where nothing else tells."""
+    if not _watches_the_kernel(run) or _disturbed(run) or run.scenario.faults or run.process is None:
+        return
+    cadence = run.definition.settings["cadence"]
+    assert isinstance(cadence, (int, float))
+    soon = int((2 * float(cadence) + 0.5) * SECOND)
+    over = next(
+        (
+            int(record["t"] * SECOND)
+            for record in run.records
+            if record["kind"] == "step" and record["to"] in ("stopping", "killing", "reaping", "spawn_failed")
+        ),
+        run.ended_at,
+    )
+    told = [said.at for said in run.announcements if said.name in ("attached", "reattached", "lost")]
+    for instance in run.machine.sched_ext.history:
+        if not run.owns(instance.loader) or instance.enabled_at is None:
+            continue
+        until = min(over, instance.ended_at or over)
+        began = instance.enabled_at
+        if (
+            until - began > soon
+            and run.definition.settings["early_ready"]
+            and not any(began < at < until for at in told)
+        ):
+            yield f"scheduler {instance.name!r} was attached, and nobody said so"
+        lost = instance.ended_at
+        announced = any(
+            said.told[2] is instance for said in run.announcements if said.name in ("attached", "reattached")
+        )
+        if lost is not None and announced and over - lost > soon and not any(lost <= at <= lost + soon for at in told):
+            yield f"scheduler {instance.name!r} was thrown out, and nobody said so"
+
+
+def _disturbed(run: Run) -> bool:
+    """Whether system calls failed, so that what could have been done may not have been."""
+    return any(isinstance(fault, Fails) for fault in run.scenario.faults) or run.scenario.descriptors < 64
 
 
 def no_signal_to_strangers(run: Run) -> Iterator[str]:
@@ -256,6 +326,9 @@ Property = Callable[[Run], Iterable[str]]
 PROPERTIES: dict[str, Property] = {
     "one outcome in time": one_outcome_in_time,
     "attached is true": attached_is_true,
+    "left running is true": left_running_is_true,
+    "who is stopped is asked": who_is_stopped_is_asked,
+    "what happens is told": what_happens_is_told,
     "exit status is true": exit_status_is_true,
     "death before ready before deadline": death_before_ready_before_deadline,
     "no signal to strangers": no_signal_to_strangers,

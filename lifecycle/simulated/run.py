@@ -36,12 +36,12 @@ COMMAND, PAYLOAD, LOG, READY_FILE = "/bin/scheduler", "/bin/payload", "/tmp/sche
 
 @attrs.frozen
 class Announcement:
-    """Something that the supervision told, with what was true: when `state` was read last, what it said, and of which
-    scheduler; and when the supervisor had woken up. Nanoseconds."""
+    """Something that the supervision told, with what was true: when `state` was read last, what it said, of which
+    scheduler, and what enable_seq was; and when the supervisor had woken up. Nanoseconds."""
 
     name: str
     at: int
-    told: tuple[int, str, Instance | None]
+    told: tuple[int, str, Instance | None, int]
     woke_at: int
 
 
@@ -69,6 +69,7 @@ class Run:
     _started: int = 0
     _signals: int = 0
     _waits: int = 0
+    enable_seq: int = 0
     _cgroups: frozenset[str] = frozenset()
 
     @classmethod
@@ -83,6 +84,7 @@ class Run:
             started=len(kernel.started),
             signals=len(kernel.signals_sent),
             waits=kernel.waits,
+            enable_seq=machine.sched_ext.enable_seq,
             cgroups=frozenset(machine.cgroups.root.below),
         )
 

@@ -107,7 +107,7 @@ class SchedExt:
         self.history: list[Instance] = []
         self.links: list[Link] = []
         self.pins: dict[str, Link] = {}
-        self.last_told: tuple[int, str, Instance | None] = (0, DISABLED, None)
+        self.last_told: tuple[int, str, Instance | None, int] = (0, DISABLED, None, 0)
         self._clock = clock
         self._random = random
         self._profile = profile
@@ -125,8 +125,9 @@ class SchedExt:
         return [link.number for link in self.links if not link.closed]
 
     def tell_state(self) -> str:
-        """What a reader of `state` gets; `last_told` keeps when that was, and which scheduler it was said of."""
-        self.last_told = (self._clock.now, self.state, self.root)
+        """What a reader of `state` gets; `last_told` keeps when that was, which scheduler it was said of, and what
+        the counter was."""
+        self.last_told = (self._clock.now, self.state, self.root, self.enable_seq)
         return f"{self.state}\n"
 
     # -- enable
