@@ -9,11 +9,20 @@ from typing import Any
 import attrs
 import pytest
 
-from scxlife.lifecycle.outcomes import Ejected, Exited, LeftRunning, NotAttached, Outcome, StartupDied, Stopped
+from scxlife.lifecycle.outcomes import (
+    Ejected,
+    Exited,
+    LeftRunning,
+    NotAttached,
+    Outcome,
+    SpawnFailed,
+    StartupDied,
+    Stopped,
+)
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import Run, run
 from scxlife.lifecycle.simulated.scenario import Scenario
-from scxlife.platform.sim.faults import Fails, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.faults import ERRNOS, Fails, LosesPower, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import (
     Eject,
     FullDisk,
@@ -200,16 +209,36 @@ def test_row_14_what_dies_a_little_late_is_no_failure() -> None:
 
 
 def test_row_16_C1_F11_defect_5_a_number_that_was_given_to_a_stranger_is_never_signalled() -> None:
-    strangers = tuple(Stranger(0.01 * number, program(Sleep(30.0))) for number in range(1, 8))
+    # One dies at 5 ms, and the lowest number goes to whoever comes next; a grandchild keeps the run going.
+    strangers = tuple(Stranger(0.002 * number, program(Sleep(None))) for number in range(1, 20))
+    told = program(Fork(program(Sleep(None), **DEAF), session=True), Sleep(0.005), end=Exit(1))
     for ignoring in (False, True):
-        done = story(
-            program(Sleep(0.005), end=Exit(1)),
-            pids=3,
-            eager_reuse=True,
-            ignores_children=ignoring,
-            outside=strangers,
-        )
+        done = story(told, pids=6, eager_reuse=True, ignores_children=ignoring, outside=strangers, kernel="6.12")
         assert isinstance(done.outcome, StartupDied)
+        assert done.process is not None
+        namesakes = [one for one in done.machine.processes.everyone if one.pid == done.process.pid]
+        assert [(one.comm, one.alive) for one in namesakes] == [("scheduler", False), ("stranger", True)]
+
+
+@pytest.mark.parametrize("number", ERRNOS["pidfd_open"])
+def test_C6_a_process_that_can_not_be_watched_is_ended_and_the_errno_told(number: str) -> None:
+    done = story(faults=(Fails("pidfd_open", number),))
+    assert isinstance(done.outcome, SpawnFailed)
+    assert number in done.outcome.reason
+    assert done.process is not None
+    assert done.process.reaped
+
+
+def test_C6_without_pidfds_nothing_is_supervised() -> None:
+    told = outcome(kernel="no-pidfd")
+    assert isinstance(told, SpawnFailed)
+    assert "ENOSYS" in told.reason
+
+
+def test_C3_C6_a_process_that_was_gone_before_its_pidfd_has_died() -> None:
+    told = [outcome(program(end=Exit(4)), ignores_children=True, seed=seed) for seed in range(20)]
+    assert {type(one) for one in told} == {StartupDied}
+    assert {None if one.exit is None else one.exit["code"] for one in told} <= {None, 4}
 
 
 def test_row_17_C2_C5_the_status_is_the_process_own_or_unknown() -> None:
