@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -25,7 +24,7 @@ from .facts import Facts
 from .payload import Payload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from scxlife.fsm.definition import Definition
     from scxlife.fsm.events import Event
@@ -77,6 +76,7 @@ class BootEnding:
         self._probe = probe
         self._on_probe = on_probe
         self._facts = Facts()
+        self._unread: str | None = None
         self._payload = Payload(
             kernel, plan, self._facts, lambda cause: self._post(EventName.PAYLOAD_ENDED, {"exit": None}, cause)
         )
@@ -120,12 +120,14 @@ class BootEnding:
 
     def show_log(self, event: Event) -> None:
         log = bytearray()
-        self._read_end(self._log_path, CONSOLE_LIMIT, log.extend)
+        for chunk in self._end_of(self._log_path, CONSOLE_LIMIT):
+            log += chunk
         self._show(bytes(log))
 
     def send_logs(self, event: Event) -> None:
         for path, kind in ((self._log_path, frames.LOG), (self._plan.payload_log, frames.PAYLOAD_OUTPUT)):
-            self._read_end(path, LOG_LIMIT, partial(self._port.send, kind))
+            for chunk in self._end_of(path, LOG_LIMIT):
+                self._port.send(kind, chunk)
 
     def tell_died(self, event: Event) -> None:
         self._tell_lifecycle("SchedulerDied")
@@ -141,7 +143,7 @@ class BootEnding:
         self._send(frames.OUTCOME, {**as_json(self._outcome, self._name, __version__), "kernel": self._kernel_now()})
 
     def tell_exit(self, event: Event) -> None:
-        fault = None if self._runtime.fault is None else str(self._runtime.fault)
+        fault = self._unread if self._runtime.fault is None else str(self._runtime.fault)
         self._send(frames.EXIT, {"status": self._outcome.status, "payload": self._outcome.payload, "fault": fault})
 
     def stop_probe(self, event: Event) -> None:
@@ -174,23 +176,26 @@ class BootEnding:
         marked = enclosed(log, os.urandom(TAG_BYTES).hex())
         say(self._kernel, marked, self._kernel.monotonic() + CONSOLE_TIMEOUT)
 
-    def _read_end(self, path: str | None, limit: int, take: Callable[[bytes], object]) -> None:
+    def _end_of(self, path: str | None, limit: int) -> Iterator[bytes]:
         """The last `limit` bytes of a file as it is now, in pieces, however fast somebody still writes to it; nothing
-        where there is none. By now anything may stand in its place: a FIFO must not block us."""
+        where there is none, and no more where it can't be read: the rest is told all the same, and why. By now anything
+        may stand in its place: a FIFO must not block us."""
         if path is None:
             return
         try:
             fd = self._kernel.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                size = self._kernel.fstat(fd).size
+                offset = max(0, size - limit)
+                while offset < size and (chunk := self._kernel.pread(fd, min(CHUNK, size - offset), offset)):
+                    yield chunk
+                    offset += len(chunk)
+            finally:
+                self._kernel.close(fd)
         except FileNotFoundError:
             return
-        try:
-            size = self._kernel.fstat(fd).size
-            offset = max(0, size - limit)
-            while offset < size and (chunk := self._kernel.pread(fd, min(CHUNK, size - offset), offset)):
-                take(chunk)
-                offset += len(chunk)
-        finally:
-            self._kernel.close(fd)
+        except OSError as error:
+            self._unread = str(error)
 
     def _tell_lifecycle(self, name: str) -> None:
         facts = {"event": name, "outcome": self._outcome.name, "reason": self._outcome.reason}

@@ -15,6 +15,7 @@ from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import Fails, PowerCut, Stalls, WakesUp
 from scxlife.platform.sim.outside import Noise, Steal
 from scxlife.platform.sim.processes import Process
+from scxlife.platform.sim.program import Attach, Fork, Program
 from scxlife.platform.vm import frames
 
 from .run import Announcement, Run
@@ -186,11 +187,15 @@ def who_is_stopped_is_asked(run: Run) -> Iterator[str]:
 
 def what_happens_is_told(run: Run) -> Iterator[str]:
     """An attach and an ejection are noticed, by the cadence where nothing else tells."""
-    if not _watches_the_kernel(run) or _disturbed(run) or run.scenario.faults or run.process is None:
+    program = run.scenario.program
+    if not _watches_the_kernel(run) or run.scenario.faults or _disturbed(run) or program is None:
+        return
+    if any(attach.pin is not None or attach.closed for attach in _attaches(program)):
+        # What is held by nobody of ours is not called ours.
         return
     cadence = run.definition.settings["cadence"]
     assert isinstance(cadence, (int, float))
-    soon = int((2 * float(cadence) + 0.5) * SECOND)
+    soon = int((2 * float(cadence) + _lost_time(run) + 0.5) * SECOND)
     over = next(
         (
             int(record["t"] * SECOND)
@@ -217,6 +222,15 @@ def what_happens_is_told(run: Run) -> Iterator[str]:
         )
         if lost is not None and announced and over - lost > soon and not any(lost <= at <= lost + soon for at in told):
             yield f"scheduler {instance.name!r} was thrown out, and nobody said so"
+
+
+def _attaches(program: Program) -> Iterator[Attach]:
+    """Those of its children too."""
+    for step in program.steps:
+        if isinstance(step, Attach):
+            yield step
+        elif isinstance(step, Fork):
+            yield from _attaches(step.program)
 
 
 def _disturbed(run: Run) -> bool:
