@@ -59,6 +59,7 @@ lint: $(VENV)/.ready
 bench: guest
 	$(BIN)/python tests/bench/engine.py
 	$(BIN)/python tests/bench/boot.py
+	$(BIN)/python tests/bench/simulation.py
 	$(BIN)/python tests/bench/exit.py
 	$(BIN)/python tests/bench/attach.py
 	$(BIN)/python tests/bench/quiet.py
