@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := qemu-system-x86 busybox-static clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
             libcap-dev pkg-config xz-utils graphviz jq gcc libc6-dev binutils flex bison bc zstd
+JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12
 
@@ -48,8 +49,9 @@ kernel: guest
 run: guest
 	@$(BIN)/scxlife vm run $(RUN)
 
+# A file's tests stay together: they share what is dear, such as a boot.
 test: kernel lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
