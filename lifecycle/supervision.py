@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from scxlife.fsm.driver import Driver
@@ -99,17 +100,23 @@ class Supervision:
 
     def run(self) -> Outcome:
         """Take the process through its whole life. Returns when all of ours is gone, or the outcome says it is not."""
-        facts = self.facts
         try:
             ending = self.driver.run(happened(EventName.START, cause="asked"))
             return self.outcome(ending)
         finally:
-            self.process.clear()
-            self.payload.process.clear()
-            if facts.log is not None:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Every descriptor: one whose close fails is gone all the same, and keeps nothing else back."""
+        facts = self.facts
+        for process in (self.process, self.payload.process):
+            with suppress(OSError):
+                process.clear()
+        if facts.log is not None:
+            with suppress(OSError):
                 self.kernel.close(facts.log.fd)
-            if facts.cgroup is not None:
-                cgroup.close(self.kernel, facts.cgroup)
+        if facts.cgroup is not None:
+            cgroup.close(self.kernel, facts.cgroup)
 
     def pids(self) -> tuple[int, ...]:
         """The processes whose statuses this run takes itself."""

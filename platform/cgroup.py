@@ -83,7 +83,9 @@ def populated(kernel: Kernel, cgroup: Cgroup) -> bool:
 def close(kernel: Kernel, cgroup: Cgroup) -> None:
     """Give its descriptors back and leave it as it is."""
     for fd in (cgroup.procs, cgroup.killer, cgroup.events):
-        kernel.close(fd)
+        # Whatever it says, the descriptor is gone.
+        with suppress(OSError):
+            kernel.close(fd)
 
 
 def remove(kernel: Kernel, cgroup: Cgroup) -> None:

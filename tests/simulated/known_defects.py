@@ -8,14 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scxlife.lifecycle.simulated.run import Run
-from scxlife.platform.sim.faults import Fails
 
 Excuse = Callable[[Run, str], bool]
-
-
-def close_that_fails(run: Run, violation: str) -> bool:
-    """close(2) says EIO, though the descriptor is gone: the outcome is lost with it, or the descriptors behind it."""
-    return any(isinstance(fault, Fails) and fault.call == "close" for fault in run.scenario.faults)
 
 
 def unwatched_and_unkillable(run: Run, violation: str) -> bool:
@@ -29,6 +23,4 @@ def told_twice(run: Run, violation: str) -> bool:
     return violation.endswith("2 outcomes and 2 exit frames")
 
 
-KNOWN: Mapping[str, Excuse] = {
-    excuse.__name__: excuse for excuse in (close_that_fails, unwatched_and_unkillable, told_twice)
-}
+KNOWN: Mapping[str, Excuse] = {excuse.__name__: excuse for excuse in (unwatched_and_unkillable, told_twice)}
