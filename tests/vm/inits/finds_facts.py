@@ -32,7 +32,10 @@ kernel = LinuxKernel()
 def read(path: str) -> str | None:
     try:
         fd = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    except OSError as error:
+        # ENODEV: kernfs is taking it away at this moment.
+        if error.errno not in (errno.ENOENT, errno.ENODEV):
+            raise
         return None
     try:
         return os.read(fd, 4096).decode().strip()
