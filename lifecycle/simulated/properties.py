@@ -12,9 +12,10 @@ from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
 from scxlife.lifecycle.outcomes import LeftRunning, SpawnFailed
 from scxlife.platform.sim.clock import SECOND
-from scxlife.platform.sim.faults import Fails, PowerCut, Stalls, WakesUp
-from scxlife.platform.sim.outside import Noise, Steal
+from scxlife.platform.sim.faults import Fails, LosesUevents, PowerCut, Stalls, WakesUp
+from scxlife.platform.sim.outside import Noise, Steal, Stranger
 from scxlife.platform.sim.processes import Process
+from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.program import Attach, Fork, Program
 from scxlife.platform.vm import frames
 
@@ -24,6 +25,8 @@ from .run import Announcement, Run
 _SLACK = 5.0
 # What the end of a boot may take beside.
 _DRAIN = 35.0
+# How long beside the cadence something that happened may stay unnoticed: a link settles, a status is stored.
+_UNNOTICED = 0.5
 # How much longer the machine is watched after the end, for what might still come.
 _AFTERWARDS = 90 * SECOND
 
@@ -278,6 +281,61 @@ def death_before_ready_before_deadline(run: Run) -> Iterator[str]:
             yield f"deadline {record['event']} in {record['state']}, of a process that was dead by then"
 
 
+def noticed_soon(run: Run) -> Iterator[str]:
+    """8, the other way round: where nothing disturbs it, a death and an enable are noticed at the cadence."""
+    process = run.process
+    if process is None or run.error is not None or _disturbed(run):
+        return
+    cadence = run.definition.settings["cadence"]
+    assert isinstance(cadence, (int, float))
+    bound = float(cadence) + _UNNOTICED
+    entered = _entered(run)
+    told = next((record["t"] for record in run.records if record.get("event") == "exited"), None)
+    if told is not None and process.died_at is not None:
+        late = told - max(process.died_at / SECOND, entered["startup"])
+        if late > bound:
+            yield f"dead for {late:.1f} s before it was noticed"
+    early = run.definition.settings["early_ready"]
+    waited_from = entered.get("startup" if early else "attaching")
+    waited_until = min((at for name, at in entered.items() if name not in _UNPROVEN), default=None)
+    if not _watches_the_kernel(run) or waited_from is None or waited_until is None:
+        return
+    for instance in run.machine.sched_ext.history:
+        if instance.loader is not process or instance.enabled_at is None:
+            continue
+        ends = [at / SECOND for at in (instance.ended_at, process.died_at) if at is not None]
+        unnoticed = min(waited_until, *ends) - max(waited_from, instance.enabled_at / SECOND)
+        if unnoticed > bound:
+            yield f"enabled for {unnoticed:.1f} s before it was noticed"
+
+
+# States before it is known what becomes of a start.
+_UNPROVEN = ("idle", "locating", "spawning", "startup", "unsupported", "attaching")
+
+
+def _disturbed(run: Run) -> bool:
+    """By a call that fails or comes late, or because a link that counts is not in our process's hands."""
+    steps = () if run.scenario.program is None else run.scenario.program.steps
+    return (
+        any(not isinstance(fault, LosesUevents) for fault in run.scenario.faults)
+        or any(isinstance(happening, (Steal, Stranger)) for happening in run.scenario.outside)
+        or any(isinstance(step, Attach) and step.pin is not None for step in steps)
+        or run.scenario.descriptors < _ENOUGH_DESCRIPTORS
+    )
+
+
+_ENOUGH_DESCRIPTORS = 64
+
+
+def _entered(run: Run) -> dict[str, float]:
+    """When each state was entered first."""
+    entered: dict[str, float] = {}
+    for record in run.records:
+        if record["kind"] == "step" and record["cell"] == "go":
+            entered.setdefault(record["to"], record["t"])
+    return entered
+
+
 def _dead_before(process: Process, said: Announcement) -> bool:
     return process.died_at is not None and process.died_at < said.woke_at
 
@@ -336,6 +394,19 @@ def outcome_is_consistent(run: Run) -> Iterator[str]:
         yield f"{outcome.name}, and it was never attached"
 
 
+def reason_is_true(run: Run) -> Iterator[str]:
+    """What the end says of the surroundings is so: nothing to start, no sched_ext, somebody else's scheduler."""
+    said = next((record["outcome"] for record in run.records if record["kind"] == "end"), None)
+    if said == "not-configured" and run.scenario.program is not None:
+        yield "not-configured, and there is a program"
+    if any(isinstance(fault, Fails) for fault in run.scenario.faults):
+        return
+    if said == "not-attached/absent" and PROFILES[run.scenario.kernel].sched_ext:
+        yield "no sched_ext, and the kernel has it"
+    if said == "not-attached/foreign" and all(run.owns(one.loader) for one in run.machine.sched_ext.history):
+        yield "owned by another scheduler, and there was none but ours"
+
+
 Property = Callable[[Run], Iterable[str]]
 PROPERTIES: dict[str, Property] = {
     "one outcome in time": one_outcome_in_time,
@@ -345,12 +416,14 @@ PROPERTIES: dict[str, Property] = {
     "what happens is told": what_happens_is_told,
     "exit status is true": exit_status_is_true,
     "death before ready before deadline": death_before_ready_before_deadline,
+    "noticed soon": noticed_soon,
     "no signal to strangers": no_signal_to_strangers,
     "nothing is left behind": nothing_is_left_behind,
     "no wake-up without cause": no_wake_up_without_cause,
     "the frames come in order": frames_in_order,
     "the tape replays": tape_replays,
     "the outcome is consistent": outcome_is_consistent,
+    "the reason is true": reason_is_true,
     # The last: it lets the machine go on.
     "failure leaves nothing": failure_leaves_nothing,
 }
