@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12
 
-.PHONY: help run test lint bench packages setup guest kernel clean
+.PHONY: help run test lint mutants bench packages setup guest kernel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    all tests, the real-kernel ones included"
 	@echo "make kernel  the kernels of the tests: one is fetched, one is built, which takes minutes, once"
 	@echo "make lint    ruff and mypy --strict"
+	@echo "make mutants puts defects back one by one, and tells which test or property notices"
 	@echo "make bench   the engine, the boot, an exit noticed, an attach noticed, a quiet run: each beside its peers"
 	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
 
@@ -57,6 +58,10 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Defects put back one by one: minutes. The page is made of what noticed them.
+mutants: $(VENV)/.ready
+	$(BIN)/python -m tests.mutants --page docs/mutants.md
 
 bench: guest
 	$(BIN)/python tests/bench/engine.py

@@ -27,6 +27,10 @@ _SLACK = 5.0
 _DRAIN = 35.0
 # How long beside the cadence something that happened may stay unnoticed: a link settles, a status is stored.
 _UNNOTICED = 0.5
+# With fewer descriptors, looks fail.
+_ENOUGH_DESCRIPTORS = 64
+# States before it is known what becomes of a start.
+_UNPROVEN = ("idle", "locating", "spawning", "startup", "unsupported", "attaching")
 # How much longer the machine is watched after the end, for what might still come.
 _AFTERWARDS = 90 * SECOND
 
@@ -309,10 +313,6 @@ def noticed_soon(run: Run) -> Iterator[str]:
             yield f"enabled for {unnoticed:.1f} s before it was noticed"
 
 
-# States before it is known what becomes of a start.
-_UNPROVEN = ("idle", "locating", "spawning", "startup", "unsupported", "attaching")
-
-
 def _disturbed(run: Run) -> bool:
     """By a call that fails or comes late, or because a link that counts is not in our process's hands."""
     steps = () if run.scenario.program is None else run.scenario.program.steps
@@ -322,9 +322,6 @@ def _disturbed(run: Run) -> bool:
         or any(isinstance(step, Attach) and step.pin is not None for step in steps)
         or run.scenario.descriptors < _ENOUGH_DESCRIPTORS
     )
-
-
-_ENOUGH_DESCRIPTORS = 64
 
 
 def _entered(run: Run) -> dict[str, float]:
