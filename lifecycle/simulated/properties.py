@@ -288,7 +288,7 @@ def death_before_ready_before_deadline(run: Run) -> Iterator[str]:
 def noticed_soon(run: Run) -> Iterator[str]:
     """8, the other way round: where nothing disturbs it, a death and an enable are noticed at the cadence."""
     process = run.process
-    if process is None or run.error is not None or _disturbed(run):
+    if process is None or run.error is not None or _is_hindered(run):
         return
     cadence = run.definition.settings["cadence"]
     assert isinstance(cadence, (int, float))
@@ -313,7 +313,7 @@ def noticed_soon(run: Run) -> Iterator[str]:
             yield f"enabled for {unnoticed:.1f} s before it was noticed"
 
 
-def _disturbed(run: Run) -> bool:
+def _is_hindered(run: Run) -> bool:
     """By a call that fails or comes late, or because a link that counts is not in our process's hands."""
     steps = () if run.scenario.program is None else run.scenario.program.steps
     return (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,7 +13,6 @@ from scxlife.lifecycle.simulated.properties import PROPERTIES
 from .catalogue import LOADER, ROOT, Mutant, catalogue, not_put_back
 from .laboratory import Laboratory, laboratory
 
-PAGE = ROOT / "docs" / "mutants.md"
 BEHAVIOURS = ROOT / "tests" / "behaviours.yaml"
 MUTANTS = {mutant.name: mutant for mutant in catalogue()}
 
@@ -50,12 +48,6 @@ def test_every_defect_of_the_reference_is_put_back_or_its_absence_explained() ->
     put_back = {id for mutant in catalogue() for id in mutant.ids}
     assert [f"defect-{n}" for n in range(1, 23) if f"defect-{n}" not in put_back | set(not_put_back())] == []
     assert len(MUTANTS) >= 45
-
-
-def test_the_page_has_the_mutants_of_the_catalogue_and_no_survivor() -> None:
-    rows = re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(), re.MULTILINE)
-    assert rows == list(MUTANTS)
-    assert "**nobody**" not in PAGE.read_text()
 
 
 @pytest.fixture(scope="module")
