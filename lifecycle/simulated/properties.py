@@ -308,7 +308,7 @@ def noticed_soon(run: Run) -> Iterator[str]:
         if instance.loader is not process or instance.enabled_at is None:
             continue
         ends = [at / SECOND for at in (instance.ended_at, process.died_at) if at is not None]
-        unnoticed = min(waited_until, *ends) - max(waited_from, instance.enabled_at / SECOND)
+        unnoticed = min([waited_until, *ends]) - max(waited_from, instance.enabled_at / SECOND)
         if unnoticed > bound:
             yield f"enabled for {unnoticed:.1f} s before it was noticed"
 
