@@ -63,7 +63,9 @@ def test_H4_a_process_that_the_kernel_works_for_gets_more_time_and_no_more_than_
 
 def test_H4_a_process_that_does_nothing_gets_none(tmp_path: Path, definition: Definition) -> None:
     outcome, told = run(tmp_path, IDLE, definition)
-    assert (type(outcome), told) == (NotAttached, ["attach_late → killing"])
+    assert (type(outcome), told[-1]) == (NotAttached, "attach_late → killing")
+    # On a slow machine its own start has been work, once.
+    assert told[:-1] in ([], ["attach_late → attaching"])
 
 
 def test_H4_what_is_ready_after_its_first_deadline_is_ready(tmp_path: Path, definition: Definition) -> None:
