@@ -34,6 +34,8 @@ class Sources:
         self._open: dict[str, EventSource] = {}
         # Failed to open or to drain: told once, not tried again until a state that does not list it lies between.
         self._broken: set[str] = set()
+        # The entry into a state for which sources were last opened and closed.
+        self._listening = -1
 
     def begin(self, *first: Event) -> None:
         """Start the machine unless it was restored, and hand it `first`."""
@@ -51,14 +53,15 @@ class Sources:
         return Interest(tuple(fds), min([*moments, *([] if machine is None else [machine])], default=None))
 
     def wake(self, ready: Iterable[int], now: float) -> None:
-        """Look at the sources of the descriptors in `ready` and at those whose moment has come by `now` (monotonic
-        seconds), and deliver what they tell. A wake-up without cause is harmless."""
+        """Look at the sources of the descriptors in `ready` and at those that wait for a moment, and deliver what they
+        tell. `now` is in monotonic seconds. A wake-up without cause is harmless."""
         readable = set(ready)
         machine = self.runtime.next_deadline()
         due = machine is not None and machine <= now
         for name, source in list(self._open.items()):
-            # A deadline is believed only after every fact was looked at once more.
-            if due or source.fileno() in readable or ((at := source.next_deadline()) is not None and at <= now):
+            # A deadline is believed only after every fact was looked at once more. Who looks by the clock, for want of
+            # somebody who tells him, looks whenever all are awake anyway: what woke another is often news for him.
+            if due or source.next_deadline() is not None or source.fileno() in readable:
                 self._drain(name)
         if due:
             self.runtime.expire(now)
@@ -78,7 +81,9 @@ class Sources:
         """Deliver until nothing waits, opening and closing sources as the state changes."""
         runtime = self.runtime
         while True:
-            self._listen(runtime.definition.states[runtime.state].sources)
+            if runtime.entered != self._listening:
+                self._listening = runtime.entered
+                self._listen(runtime.definition.states[runtime.state].sources)
             if not runtime.deliver_one():
                 return
 

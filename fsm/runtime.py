@@ -118,6 +118,11 @@ class Runtime:
         return self._model.state
 
     @property
+    def entered(self) -> int:
+        """How often a state was entered, the initial one included."""
+        return self._entered
+
+    @property
     def started(self) -> bool:
         """Whether `start()` or `restore()` has set it going."""
         return self._entered > 0

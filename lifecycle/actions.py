@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scxlife.platform import cgroup
 from scxlife.platform.kernel import CgroupError
 from scxlife.platform.process_group import lives
-from scxlife.platform.sched_ext import snapshot
+from scxlife.platform.sched_ext import hotplug_seq, snapshot
 
 from .logfile import open_log, trim
 from .scheduler_names import EventName
@@ -82,7 +82,7 @@ class Actions:
     def take_baseline(self, event: Event) -> None:
         facts = self._facts
         facts.baseline = snapshot(self._kernel)
-        facts.hotplug_seq = facts.baseline.hotplug_seq
+        facts.hotplug_seq = hotplug_seq(self._kernel)
         if self._plan.ready_file is not None:
             try:
                 facts.file_baseline = self._kernel.stat(self._plan.ready_file)

@@ -145,6 +145,7 @@ class BootEnding:
     def tell_exit(self, event: Event) -> None:
         fault = self._unread if self._runtime.fault is None else str(self._runtime.fault)
         self._send(frames.EXIT, {"status": self._outcome.status, "payload": self._outcome.payload, "fault": fault})
+        self._post(EventName.TOLD, {}, "written")
 
     def stop_probe(self, event: Event) -> None:
         if self._probe is None:

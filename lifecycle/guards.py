@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from scxlife.platform.kernel_time import kernel_seconds
-from scxlife.platform.sched_ext import DISABLING, ENABLING, snapshot
+from scxlife.platform.sched_ext import DISABLING, ENABLING, hotplug_seq, state_of
 
 from .logfile import tail
 
@@ -53,11 +53,11 @@ class Guards:
         if not isinstance(share, (int, float)) or timeout == 0:
             return False
         worked = (facts.kernel_seconds or 0.0) - before
-        return worked >= share * timeout or snapshot(self._kernel).state == ENABLING
+        return worked >= share * timeout or state_of(self._kernel) == ENABLING
 
     def hotplugged(self, event: Event) -> bool:
         facts = self._facts
-        before, facts.hotplug_seq = facts.hotplug_seq, snapshot(self._kernel).hotplug_seq
+        before, facts.hotplug_seq = facts.hotplug_seq, hotplug_seq(self._kernel)
         return before != facts.hotplug_seq
 
     def detached_from_outside(self, event: Event) -> bool:
@@ -66,7 +66,7 @@ class Guards:
         return self._facts.link_kept and reason is not None and reason.startswith(BY_USER_SPACE)
 
     def being_disabled(self, event: Event) -> bool:
-        return snapshot(self._kernel).state == DISABLING
+        return state_of(self._kernel) == DISABLING
 
     def ejected_by_kernel(self, event: Event) -> bool:
         if self._facts.attachments == 0:

@@ -62,8 +62,6 @@ class Snapshot:
     enable_seq: int | None
     instance: int | None
     switch_all: bool | None
-    nr_rejected: int | None
-    hotplug_seq: int | None
     taken_at: float
 
 
@@ -128,10 +126,8 @@ def snapshot(kernel: Kernel, root: str = ROOT) -> Snapshot:
         ops = _word(kernel, f"{root}/root/ops")
         enable_seq = _number(kernel, f"{root}/enable_seq")
         switch_all = _number(kernel, f"{root}/switch_all")
-        nr_rejected = _number(kernel, f"{root}/nr_rejected")
-        hotplug_seq = _number(kernel, f"{root}/hotplug_seq")
         # Last, so that "enabled" is said of what the other reads have seen, or the inode has changed.
-        state = _text(kernel, f"{root}/state")
+        state = state_of(kernel, root)
         torn = _inode(kernel, f"{root}/root") != before
         if not torn:
             break
@@ -142,10 +138,18 @@ def snapshot(kernel: Kernel, root: str = ROOT) -> Snapshot:
         enable_seq=enable_seq,
         instance=None if torn else before,
         switch_all=None if switch_all is None else bool(switch_all),
-        nr_rejected=nr_rejected,
-        hotplug_seq=hotplug_seq,
         taken_at=taken_at,
     )
+
+
+def state_of(kernel: Kernel, root: str = ROOT) -> str | None:
+    """One of the states above, or what a later kernel calls it; None where there is no sched_ext."""
+    return _attribute(kernel, f"{root}/state")
+
+
+def hotplug_seq(kernel: Kernel, root: str = ROOT) -> int | None:
+    """How many CPUs have come and gone; None where the kernel does not count them."""
+    return _number(kernel, f"{root}/hotplug_seq")
 
 
 def link_holders(kernel: Kernel, pids: Iterable[int] | None = None, *, proc: str = PROC) -> Holders:
@@ -198,6 +202,7 @@ class Tracker:
         self._root = root
         self._proc = proc
         self._born = _start_time(kernel, child_pid, proc)
+        self._seen_links: set[int] = set()
         self._dead_links: set[int | None] = set()
         self._proven: dict[int, set[int | None]] = {}
         self._unproven_since: tuple[int, float] | None = None
@@ -230,7 +235,7 @@ class Tracker:
         if link is None or link.link_id != owner.link_id:
             return False
         # The instance was there before the state is read, and no later one gets its number.
-        enabled = _text(self._kernel, f"{self._root}/state") == ENABLED
+        enabled = state_of(self._kernel, self._root) == ENABLED
         return enabled and _inode(self._kernel, f"{self._root}/root") == fact.snapshot.instance
 
     def _whose(self, now: Snapshot, instance: int, held: tuple[Holder, ...]) -> Fact:
@@ -260,7 +265,7 @@ class Tracker:
                 return Fact(FOREIGN, now, owner)
         return Fact(UNPROVEN, now)
 
-    def _is_newest(self, held: list[Holder]) -> bool:
+    def _is_newest(self, held: Iterable[Holder]) -> bool:
         """Whether no link at all is newer than these: then nobody can have taken the slot after them."""
         try:
             return self._kernel.bpf_next_link(_newest(held)) is None
@@ -272,12 +277,24 @@ class Tracker:
         return _start_time(self._kernel, self._child_pid, self._proc) == self._born
 
     def _ours(self) -> list[int]:
-        if not self._is_ours():
-            return []
-        return [self._child_pid, *descendants(self._kernel, self._child_pid, proc=self._proc)]
+        return [self._child_pid, *self._descendants()] if self._is_ours() else []
+
+    def _descendants(self) -> list[int]:
+        return descendants(self._kernel, self._child_pid, proc=self._proc)
 
     def _held_by_ours(self) -> tuple[Holder, ...]:
-        return link_holders(self._kernel, self._ours(), proc=self._proc).found
+        if not self._is_ours():
+            return ()
+        own = self._links([self._child_pid])
+        # The newest of all links, seen for the first time, in our own process's hands: that is the proof, and time
+        # matters most now. Who else of ours holds one is found by the next look.
+        if own and _newest(own) not in self._seen_links and self._is_newest(own):
+            self._seen_links.add(_newest(own))
+            return own
+        return own + self._links(self._descendants())
+
+    def _links(self, pids: Iterable[int]) -> tuple[Holder, ...]:
+        return link_holders(self._kernel, pids, proc=self._proc).found
 
     def _foreign_owner(self, instance: int) -> Holder | None:
         """Looking into every process is dear: once found, or for an instance that needs no proof, once is enough."""
@@ -387,6 +404,20 @@ def _inode(kernel: Kernel, path: str) -> int | None:
         raise
 
 
+def _attribute(kernel: Kernel, path: str) -> str | None:
+    """As `_text`, of a file in sysfs: one read gives all of it (Documentation/filesystems/sysfs.rst)."""
+    try:
+        fd = kernel.open(path, os.O_RDONLY)
+        try:
+            return kernel.read(fd, 4096).decode("utf-8", "replace").strip()
+        finally:
+            kernel.close(fd)
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
 def _text(kernel: Kernel, path: str) -> str | None:
     """The file's whole text without the space around it; None when it is gone."""
     try:
@@ -409,12 +440,12 @@ def _text(kernel: Kernel, path: str) -> str | None:
 
 
 def _word(kernel: Kernel, path: str) -> str | None:
-    """As `_text`; None too when nothing is in it: 6.12 shows `root/ops` before the name is copied there."""
-    return _text(kernel, path) or None
+    """As `_attribute`; None too when nothing is in it: 6.12 shows `root/ops` before the name is copied there."""
+    return _attribute(kernel, path) or None
 
 
 def _number(kernel: Kernel, path: str) -> int | None:
-    return _integer(_text(kernel, path))
+    return _integer(_attribute(kernel, path))
 
 
 def _integer(text: str | None) -> int | None:

@@ -90,7 +90,7 @@ class SchedExtSource:
         self._no_uevents: str | None = None
         self._unreadable: str | None = None
         self._pause = self._cadence
-        self._due = self._kernel.monotonic()
+        self._due: float | None = self._kernel.monotonic()
 
     @property
     def degraded(self) -> str | None:
@@ -107,8 +107,12 @@ class SchedExtSource:
         return self._fd
 
     def next_deadline(self) -> float | None:
-        quiet = self._former == READY and self._uevents_arrive and self._pause >= self._cadence
-        return None if quiet and not self._asked else self._due
+        if self._former == READY and self._uevents_arrive and self._pause >= self._cadence and not self._asked:
+            return None
+        if self._due is None:
+            # A pause begins when the driver has nothing else to do: where there is one CPU, it keeps it until then.
+            self._due = self._kernel.monotonic() + self._pause
+        return self._due
 
     def drain(self) -> list[Event]:
         hint = self._read_uevents()
@@ -190,14 +194,13 @@ class SchedExtSource:
 
     def _plan(self, fact: Fact, hint: str | None) -> None:
         """When to look again: soon and more than once after a hint and while something is under way."""
-        now = self._kernel.monotonic()
         under_way = fact.kind in (UNPROVEN, DISABLING) and fact.kind != self._former
         if hint is not None or under_way:
             self._pause = min(_FIRST_PAUSE, self._cadence)
-            self._due = now + self._pause
-        elif now >= self._due:
+            self._due = None
+        elif self._due is not None and self._kernel.monotonic() >= self._due:
             self._pause = min(2 * self._pause, self._cadence)
-            self._due = now + self._pause
+            self._due = None
         if self._pause >= self._cadence:
             self._hint = None
             if fact.kind == READY and self._fd is not None and not self._uevents_arrive:

@@ -17,10 +17,4 @@ def unwatched_and_unkillable(run: Run, violation: str) -> bool:
     return run.outcome is not None and run.outcome.name == "spawn-failed" and run.process is not None
 
 
-def told_twice(run: Run, violation: str) -> bool:
-    """boot.yaml, failed × fault tells the outcome and the exit, which the state's entry has told already when it was
-    the probe that failed."""
-    return violation.endswith("2 outcomes and 2 exit frames")
-
-
-KNOWN: Mapping[str, Excuse] = {excuse.__name__: excuse for excuse in (unwatched_and_unkillable, told_twice)}
+KNOWN: Mapping[str, Excuse] = {excuse.__name__: excuse for excuse in (unwatched_and_unkillable,)}

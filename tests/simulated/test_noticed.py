@@ -69,7 +69,7 @@ def test_A30_a_payload_that_ends_behind_an_ejection_which_nobody_saw_is_no_stop(
         done = story(
             Attach(),
             Sleep(None),
-            kernel="no-network",
+            kernel="container",
             payload=Program((Sleep(1.0),)),
             outside=(Eject(1.02 + 0.01 * late),),
         )

@@ -82,7 +82,10 @@ class Life:
 
     def _announced(self, name: str) -> None:
         if name == "attached":
-            self.family = {pid: os.pidfd_open(pid) for pid in self.members()}
+            for pid in self.members():
+                # The one that made the file, a child of its own perhaps, may end meanwhile.
+                with contextlib.suppress(ProcessLookupError):
+                    self.family[pid] = os.pidfd_open(pid)
             self.at_ready()
 
     def _observe(self, record: Mapping[str, Any]) -> None:
