@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -43,7 +43,7 @@ class Sources:
             self.runtime.start()
         for event in first:
             self.runtime.post(event)
-        self._settle()
+        self.settle()
 
     def interest(self) -> Interest:
         """What the machine waits for in its present state."""
@@ -65,7 +65,7 @@ class Sources:
                 self._drain(name)
         if due:
             self.runtime.expire(now)
-        self._settle()
+        self.settle()
 
     def close(self) -> None:
         """Close every source. The machine is left as it is."""
@@ -75,10 +75,9 @@ class Sources:
         """The open source of that name, for an action or a guard that asks it again; None while it is closed."""
         return self._open.get(name)
 
-    # -- inside ------------------------------------------------------------------------------------------------
-
-    def _settle(self) -> None:
-        """Deliver until nothing waits, opening and closing sources as the state changes."""
+    def settle(self) -> None:
+        """Deliver until nothing waits, opening and closing sources as the state changes: for who has posted an event
+        from outside."""
         runtime = self.runtime
         while True:
             if runtime.entered != self._listening:
@@ -86,6 +85,17 @@ class Sources:
                 self._listen(runtime.definition.states[runtime.state].sources)
             if not runtime.deliver_one():
                 return
+
+    def could_not_wait(self, error: OSError) -> None:
+        """A wait was refused, and would be at once the next time: the machine is told, by `fault`, or raises the error
+        where it knows no such event."""
+        if FAULT not in self.runtime.definition.events:
+            raise error
+        self.runtime.fault = error
+        text = f"{type(error).__name__}: {error}"
+        self.runtime.post(Event(FAULT, {"error": text}, "the wait failed"))
+
+    # -- inside ------------------------------------------------------------------------------------------------
 
     def _listen(self, wanted: tuple[str, ...]) -> None:
         for name in [name for name in self._open if name not in wanted]:
@@ -131,6 +141,22 @@ class Sources:
             self.runtime.post(Event(FAULT, {"source": name, "error": text}, f"source {name} failed"))
 
 
+def wait(waiter: Waiter, machines: Sequence[Sources]) -> None:
+    """One wait for several machines on one thread, and what came is delivered: the first of them goes first."""
+    interests = [machine.interest() for machine in machines]
+    moment = min((interest.deadline for interest in interests if interest.deadline is not None), default=None)
+    timeout = None if moment is None else max(0.0, moment - waiter.monotonic())
+    try:
+        ready = [fd for fd, _ in waiter.poll({fd for interest in interests for fd in interest.fds}, timeout)]
+    except OSError as error:
+        ready = []
+        for machine in machines:
+            machine.could_not_wait(error)
+    now = waiter.monotonic()
+    for machine in machines:
+        machine.wake(ready, now)
+
+
 class Driver(Sources):
     """Runs a machine to its end on one thread: `Sources` with a waiter."""
 
@@ -140,27 +166,10 @@ class Driver(Sources):
 
     def run(self, *first: Event) -> Ending:
         """Begin with `first`, and wait with the machine until it has ended."""
-        waiter = self._waiter
         try:
             self.begin(*first)
             while self.runtime.ending is None:
-                interest = self.interest()
-                timeout = None if interest.deadline is None else max(0.0, interest.deadline - waiter.monotonic())
-                try:
-                    ready = [fd for fd, _ in waiter.poll(interest.fds, timeout)]
-                except OSError as error:
-                    # A wait that is refused would be refused at once the next time: going on as before is a busy loop.
-                    ready = self._could_not_wait(error)
-                self.wake(ready, waiter.monotonic())
+                wait(self._waiter, (self,))
             return self.runtime.ending
         finally:
             self.close()
-
-    def _could_not_wait(self, error: OSError) -> list[int]:
-        """The machine is told, by `fault`. Raises the error where it knows no such event."""
-        if FAULT not in self.runtime.definition.events:
-            raise error
-        self.runtime.fault = error
-        text = f"{type(error).__name__}: {error}"
-        self.runtime.post(Event(FAULT, {"error": text}, "the wait failed"))
-        return []

@@ -12,6 +12,7 @@ from scxlife.fsm.loader import load
 
 DEFINITION = Path(__file__).with_name("scheduler.yaml")
 BOOT = Path(__file__).with_name("boot.yaml")
+OPERATIONS = Path(__file__).with_name("operations.yaml")
 
 
 def duration(text: str) -> float:
@@ -49,6 +50,11 @@ def chosen(parsed: argparse.Namespace, definition: Definition) -> Definition:
 def boot_ending() -> Definition:
     """What a guest's PID 1 does when the scheduler's run is over."""
     return load(BOOT)
+
+
+def operations() -> Definition:
+    """What a supervisor does that can be asked for several schedulers, one after the other."""
+    return load(OPERATIONS)
 
 
 def shipped() -> Definition:

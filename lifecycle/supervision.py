@@ -106,6 +106,26 @@ class Supervision:
         finally:
             self._give_back()
 
+    def begin(self) -> None:
+        """For a program that waits itself: set it going. `driver` tells what to wait for, until its machine has an
+        ending; then comes `end`."""
+        self.driver.begin(happened(EventName.START, cause="asked"))
+
+    def interrupt(self, cause: str) -> None:
+        """Ask for the end, as a signal does; the second time it is not waited for."""
+        self._post(EventName.INTERRUPT, {}, cause)
+        self.driver.settle()
+
+    def end(self) -> Outcome:
+        """The outcome of a machine that has ended. Everything is given back."""
+        ending = self.runtime.ending
+        assert ending is not None
+        try:
+            self.driver.close()
+            return self.outcome(ending)
+        finally:
+            self._give_back()
+
     def _give_back(self) -> None:
         """Every descriptor: one whose close fails is gone all the same, and keeps nothing else back."""
         facts = self.facts
