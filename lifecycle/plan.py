@@ -6,11 +6,17 @@ from collections.abc import Mapping
 
 import attrs
 
+# What a service manager says to the process that it started alone: sd_notify(3), sd_watchdog_enabled(3).
+NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
+_FOR_US = (NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID)
+
 
 def scheduler_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The child's environment: RUST_LOG as it is, or `info`, and libbpf's own chatter reduced to warnings."""
+    """The child's environment: RUST_LOG as it is, or `info`, and libbpf's own chatter reduced to warnings. What the
+    service manager gave us is ours: no child says in our place that it is ready."""
     level = environment.get("RUST_LOG") or "info"
-    return {**environment, "RUST_LOG": f"{level},scx_utils::libbpf_logger=warn"}
+    kept = {name: value for name, value in environment.items() if name not in _FOR_US}
+    return {**kept, "RUST_LOG": f"{level},scx_utils::libbpf_logger=warn"}
 
 
 @attrs.frozen

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from scxlife.fsm.definition import Definition
     from scxlife.fsm.registry import SourceMaker
-    from scxlife.fsm.sources import EventSource, SourceFactory
+    from scxlife.fsm.sources import EventSource, SourceFactory, Waiter
     from scxlife.platform.kernel import Kernel
     from scxlife.platform.probe import Probe
 
@@ -64,6 +64,7 @@ class Supervision:
         probe: Probe | None = None,
         on_probe: Sink = _say_nothing,
         degraded: Iterable[str] = (),
+        waiter: Waiter | None = None,
     ) -> None:
         self.kernel = kernel
         self.definition = definition
@@ -96,7 +97,7 @@ class Supervision:
             clock=kernel.monotonic,
             observer=self.observe,
         )
-        self.driver = Driver(self.runtime, self.sources(), kernel)
+        self.driver = Driver(self.runtime, self.sources(), waiter or kernel)
 
     def run(self) -> Outcome:
         """Take the process through its whole life. Returns when all of ours is gone, or the outcome says it is not."""

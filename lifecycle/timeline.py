@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .plain_text import plain
@@ -23,24 +23,33 @@ class Timeline:
         if self._start is None:
             self._start = record["t"]
             self._write(HEADER)
-        kind = record["kind"]
-        if kind == "step" and record["cell"] in ("go", "defer"):
-            moved = record["to"] != record["state"]
-            then = f"→ {record['to']}" if moved else "deferred" if record["cell"] == "defer" else ""
-            self._line(record, record["state"], record["event"], then, self._cause(record))
-        elif kind == "action" and record["result"] == "failed":
+        if not shown(record):
+            return
+        if record["kind"] == "action":
             self._line(record, "", "", "", f"action {record['name']} failed: {record['error']}")
+            return
+        moved = record["to"] != record["state"]
+        then = f"→ {record['to']}" if moved else "deferred" if record["cell"] == "defer" else ""
+        self._line(record, record["state"], record["event"], then, cause_of(record))
 
     def _line(self, record: dict[str, Any], state: str, event: str, then: str, cause: str) -> None:
         at = record["t"] - (self._start or 0.0)
         self._write(plain(f"{at:9.3f}  {state:<11} {event:<14} {then:<14} {cause}".rstrip()))
 
-    @staticmethod
-    def _cause(record: dict[str, Any]) -> str:
-        cause = str(record["data"].get("line") or record["cause"])
-        status = record["data"].get("exit")
-        if status:
-            cause += f": {'signal' if 'signal' in status else 'code'} {next(iter(status.values()))}"
-        if record["verdict"]:
-            cause += f"  [{record['verdict']}]"
-        return cause
+
+def shown(record: Mapping[str, Any]) -> bool:
+    """Whether a record of the tape is for people: an event that changed something, or an action that failed."""
+    if record["kind"] == "action":
+        return bool(record["result"] == "failed")
+    return record["kind"] == "step" and record["cell"] in ("go", "defer")
+
+
+def cause_of(record: Mapping[str, Any]) -> str:
+    """What caused a step, in words."""
+    cause = str(record["data"].get("line") or record["cause"])
+    status = record["data"].get("exit")
+    if status:
+        cause += f": {'signal' if 'signal' in status else 'code'} {next(iter(status.values()))}"
+    if record["verdict"]:
+        cause += f"  [{record['verdict']}]"
+    return cause

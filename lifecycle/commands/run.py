@@ -7,16 +7,19 @@ import os
 import secrets
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from scxlife.fsm.tape import Tape
 from scxlife.lifecycle.lines import Lines
+from scxlife.lifecycle.listeners import Listeners, add_listeners
+from scxlife.lifecycle.log_formats import FORMATS, format_for
+from scxlife.lifecycle.metrics import Metrics
 from scxlife.lifecycle.options import add_settings, chosen, shipped
 from scxlife.lifecycle.plan import Plan, scheduler_environment
-from scxlife.lifecycle.report import print_json, say_outcome
+from scxlife.lifecycle.report import print_json
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
-from scxlife.lifecycle.timeline import Timeline
 from scxlife.platform.linux import LinuxKernel
 
 SUMMARY = "supervise a scheduler, or any daemon, on this host"
@@ -38,7 +41,8 @@ examples:
   scxlife run -- ./scx_simple -v
   scxlife run --for 30s --json -- ./scx_simple
   scxlife run --ready file:/run/d.ready --log d.log -- /usr/sbin/d
-  scxlife run --ready none -- sleep 60"""
+  scxlife run --ready none -- sleep 60
+  scxlife run --metrics /var/lib/prometheus/node-exporter/scx.prom -- ./scx_simple"""
 
 
 def readiness(text: str) -> str:
@@ -62,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     parser.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
+    add_listeners(parser)
     parser.add_argument("argv", nargs="+", metavar="COMMAND [ARG…]", help=argparse.SUPPRESS)
 
 
@@ -89,12 +94,23 @@ def run(parsed: argparse.Namespace) -> int:
         log_path=log,
         ready_file=os.path.abspath(ready_file) if ready_file else None,  # noqa: PTH100
     )
-    write = Lines(sys.stderr if parsed.json else sys.stdout)
+    out = sys.stderr if parsed.json else sys.stdout
+    kind = parsed.log_format or format_for(out, os.environ)
+    timeline = FORMATS[kind](Lines(out))
     kernel = LinuxKernel()
-    with TapeFile(parsed.tape) as tape:
-        readers = (Timeline(write), tape)
-        outcome = Supervision(kernel, definition, plan, observer=Tape(definition, kernel.monotonic, *readers)).run()
-    say_outcome(outcome, write, log_path=outcome.log_path)
+    listening = Listeners(
+        definition,
+        os.environ,
+        notify_fd=parsed.notify_fd,
+        metrics=parsed.metrics and Metrics(parsed.metrics, definition, name, realtime=time.time),
+    )
+    with TapeFile(parsed.tape) as tape, listening as listeners:
+        observer = Tape(definition, kernel.monotonic, timeline, tape, listeners)
+        waiter = listeners.waiter(kernel, os.getpid())
+        run = Supervision(kernel, definition, plan, observer=observer, announce=listeners.announce, waiter=waiter)
+        outcome = listeners.over(run.run())
+    described = f"{definition.name} {definition.version}"
+    timeline.over(outcome, described)
     if parsed.json:
-        print_json(outcome, f"{definition.name} {definition.version}")
+        print_json(outcome, described)
     return outcome.status

@@ -1,0 +1,127 @@
+"""What a run says on its way and at its end, for people on a terminal, for journald, and for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from scxlife import __version__
+
+from .outcomes import as_json
+from .plain_text import plain
+from .report import say_outcome
+from .timeline import Timeline, cause_of, shown
+
+if TYPE_CHECKING:
+    from .outcomes import Outcome
+
+Write = Callable[[str], object]
+
+#: Priorities of syslog(3), as sd-daemon(3) writes them.
+ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
+#: What is not as it was wanted to be, whatever becomes of it.
+_BAD_EVENTS = ("lost", "fault", "refused", "foreign")
+
+
+class RunLog(Protocol):
+    """Reads the tape of a run line by line, and is told its outcome."""
+
+    def __call__(self, line: str) -> None: ...
+
+    def over(self, outcome: Outcome, definition: str) -> None: ...
+
+
+class TextLog:
+    """Columns with the time since the start."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._timeline = Timeline(write)
+
+    def __call__(self, line: str) -> None:
+        self._timeline(line)
+
+    def over(self, outcome: Outcome, definition: str) -> None:
+        say_outcome(outcome, self._write, log_path=outcome.log_path)
+
+
+class JournalLog:
+    """The same in sentences, each line with its priority in front. The journal has its own time for each."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def __call__(self, line: str) -> None:
+        record = json.loads(line)
+        if not shown(record):
+            return
+        self._write(f"<{_priority(record)}>{plain(_sentence(record))}")
+
+    def over(self, outcome: Outcome, definition: str) -> None:
+        priority = NOTICE if outcome.status == 0 else ERROR
+        say_outcome(
+            outcome, lambda line: self._write(f"<{priority}>{line}") if line else None, log_path=outcome.log_path
+        )
+        if outcome.status in (0, 127):
+            for what in outcome.degraded:
+                self._write(f"<{WARNING}>{plain(f'degraded   {what}')}")
+
+
+class JsonLog:
+    """One object a line: each step that changed something, each action that failed, and the outcome as the last.
+
+    `time` is UTC as RFC 3339 has it, `priority` that of syslog(3), `t` monotonic seconds.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def __call__(self, line: str) -> None:
+        record = json.loads(line)
+        if not shown(record):
+            return
+        fields = {key: record[key] for key in _FIELDS if record.get(key) is not None}
+        self._say(_priority(record), _sentence(record), fields)
+
+    def over(self, outcome: Outcome, definition: str) -> None:
+        priority = NOTICE if outcome.status == 0 else ERROR
+        facts = {"kind": "end", **as_json(outcome, definition, __version__)}
+        self._say(priority, f"{outcome.name}: {outcome.reason}", facts)
+
+    def _say(self, priority: int, message: str, fields: Mapping[str, Any]) -> None:
+        time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        said = {"time": time, "priority": priority, "message": message, **fields}
+        # A file's name may be bytes that are no UTF-8; JSON's own escapes carry those.
+        self._write(json.dumps(said))
+
+
+_FIELDS = ("kind", "t", "state", "event", "to", "verdict", "cause", "data", "name", "error")
+
+FORMATS: Mapping[str, Callable[[Write], RunLog]] = {"text": TextLog, "journal": JournalLog, "json": JsonLog}
+
+
+def format_for(stream: TextIO, environment: Mapping[str, str]) -> str:
+    """`journal` where `stream` is the one that JOURNAL_STREAM names (systemd.exec(5)), else `text`."""
+    device, _, inode = environment.get("JOURNAL_STREAM", "").partition(":")
+    try:
+        status = os.fstat(stream.fileno())
+    except OSError:
+        return "text"
+    return "journal" if (device, inode) == (str(status.st_dev), str(status.st_ino)) else "text"
+
+
+def _priority(record: Mapping[str, Any]) -> int:
+    if record["kind"] == "action":
+        return ERROR
+    return WARNING if record["event"] in _BAD_EVENTS else INFO
+
+
+def _sentence(record: Mapping[str, Any]) -> str:
+    if record["kind"] == "action":
+        return f"action {record['name']} failed: {record['error']}"
+    moved = record["to"] != record["state"]
+    then = f" → {record['to']}" if moved else ", deferred" if record["cell"] == "defer" else ""
+    return f"{record['state']}{then}: {record['event']}: {cause_of(record)}"
