@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "supervise a scheduler, or any daemon, on this host",
     "vm": "do the same in a guest with a sched_ext kernel",
     "status": "what the kernel says of sched_ext now",
+    "unit": "the systemd unit by which a scheduler is a service",
     "check": "validate and lint a machine's definition",
     "diagram": "draw a definition",
     "names": "a definition's names as Python types",

@@ -72,12 +72,15 @@ def test_a_run_that_ended_as_asked_is_counted(tmp_path: Path) -> None:
     assert {name for name, _ in samples} == set(FAMILIES)
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here (Debian: prometheus)")
-def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
-    path = tmp_path / "scx.prom"
-    start(metrics(path))
-    checked = subprocess.run(["promtool", "check", "metrics"], stdin=path.open(), capture_output=True, text=True)
-    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+# Debian has it only with the whole of Prometheus, which nothing here needs: a second opinion where it is.
+if shutil.which("promtool") is not None:
+
+    def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
+        path = tmp_path / "scx.prom"
+        start(metrics(path))
+        with path.open() as file:
+            checked = subprocess.run(["promtool", "check", "metrics"], stdin=file, capture_output=True, text=True)
+        assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 def test_while_it_runs_the_file_says_running_and_since_when(tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""The shipped unit and its pages as systemd's and man's own tools judge them, and its times against the lifecycle's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from scxlife.fsm.definition import Definition
+from scxlife.fsm.durations import parse_duration
+from scxlife.lifecycle.commands import run
+from scxlife.lifecycle.commands.unit import INSTALLED, UNIT, unit_for
+from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.outcomes import OUTCOMES, USAGE
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = {"man1": UNIT.parent.parent / "man" / "scxlife.1", "man8": UNIT.parent.parent / "man" / "scxlife@.service.8"}
+SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
+LIMIT = 60
+#: `systemd-analyze security`, of 10. systemd 252 says 2.5; other versions weigh a little differently.
+EXPOSURE = 3.0
+
+
+def settings(text: str) -> Mapping[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if re.match(r"\w+=", line))
+
+
+def seconds(name: str) -> float:
+    return parse_duration(settings(UNIT.read_text())[name].replace("min", "m"))
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> Path:
+    """The unit as a user gets it, under the name of an instance."""
+    file = tmp_path / "scxlife@scx_simple.service"
+    subprocess.run([*SCXLIFE, "unit", "-o", file], check=True, timeout=LIMIT)
+    return file
+
+
+@pytest.fixture
+def manual(tmp_path: Path) -> Path:
+    for section, page in PAGES.items():
+        (tmp_path / "man" / section).mkdir(parents=True)
+        shutil.copy(page, tmp_path / "man" / section)
+    return tmp_path / "man"
+
+
+# -- what others say of it
+
+
+def test_systemd_finds_nothing_to_mend_in_the_unit(unit: Path, manual: Path) -> None:
+    environment = {**os.environ, "MANPATH": f"{manual}:"}
+    done = subprocess.run(
+        ["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=LIMIT, env=environment
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_systemd_judges_its_exposure_as_written_down(unit: Path) -> None:
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--no-pager", unit],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+    )
+    overall = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+    assert overall is not None, done.stdout + done.stderr
+    assert float(overall[1]) <= EXPOSURE
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=lambda page: page.name)
+def test_the_page_is_sound(page: Path) -> None:
+    lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True)
+    assert (lint.returncode, lint.stdout, lint.stderr) == (0, "", "")
+    shown = subprocess.run(
+        ["man", "--warnings", "--local-file", page],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MANWIDTH": "80"},
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
+# -- what is in the pages
+
+
+def test_the_page_has_every_option_and_every_exit_code() -> None:
+    parser = argparse.ArgumentParser()
+    run.add_arguments(parser)
+    page = PAGES["man1"].read_text()
+    listed = {f"--{name}" for name in re.findall(r"^\.It Fl -([a-z-]+)", page, re.MULTILINE)}
+    assert listed == {name for action in parser._actions for name in action.option_strings} - {"-h", "--help"}
+    codes = set(map(int, re.findall(r"^\.It (\d+)$", page, re.MULTILINE)))
+    assert codes == {0, USAGE, 130, *(outcome.exit_code for outcome in OUTCOMES.values())}
+
+
+def test_the_pages_and_the_unit_are_installed() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        tool = tomllib.load(file)["tool"]["setuptools"]
+    placed = {ROOT / name for names in tool["data-files"].values() for name in names}
+    assert {page.resolve() for page in placed} == {page.resolve() for page in PAGES.values()}
+    assert "systemd/*.service" in tool["package-data"]["scxlife.lifecycle"]
+
+
+# -- its times, against the lifecycle's own
+
+
+def longest(definition: Definition, state: str, *passed: str) -> float:
+    """Seconds from the entry of `state` to the end of a run, when every deadline on the way is waited for and the way
+    leads through no state of `passed`."""
+    declared = definition.states[state]
+    if declared.final is not None or state in passed:
+        return 0.0
+    timers = [definition.events[name].timer for name in declared.deadlines]
+    own = [value for name in timers if name and isinstance(value := definition.settings[name], (int, float))]
+    return max(own, default=0.0) + max(
+        longest(definition, then, *passed, state) for then in followers(definition, state)
+    )
+
+
+def followers(definition: Definition, state: str) -> set[str]:
+    return {target for event in definition.events for target in targets(definition, state, event)} - {state}
+
+
+def targets(definition: Definition, state: str, event: str) -> set[str]:
+    """Where `event` may lead from `state`, whatever the guards say."""
+    return {branch.decision.target for branch in definition.cells[state, event]}
+
+
+def start_bound(definition: Definition) -> float:
+    return longest(definition, definition.initial, "running")
+
+
+def test_who_is_stopped_has_ended_before_systemd_loses_patience() -> None:
+    definition = shipped()
+    resting = [name for name, state in definition.states.items() if state.final is None]
+    stopped = {then for state in resting for then in targets(definition, state, "interrupt")}
+    assert {"stopping", "killing", "reaping", "discarding"} <= stopped
+    assert max(longest(definition, state) for state in stopped) < seconds("TimeoutStopSec")
+
+
+def test_who_does_not_attach_has_said_so_before_systemd_loses_patience() -> None:
+    assert start_bound(shipped()) < seconds("TimeoutStartSec")
+
+
+def test_the_bounds_are_the_definitions() -> None:
+    assert start_bound(shipped().with_settings(attach_at_most=600.0)) - start_bound(shipped()) == 540.0
+    assert longest(shipped().with_settings(stop_grace=60.0), "stopping") - longest(shipped(), "stopping") == 50.0
+
+
+def test_what_always_fails_meets_its_limit_however_slowly_it_fails() -> None:
+    burst = int(settings(UNIT.read_text())["StartLimitBurst"])
+    each = start_bound(shipped()) + seconds("RestartSec")
+    assert burst * each < seconds("StartLimitIntervalSec")
+
+
+def test_a_stall_that_the_kernel_judges_is_not_taken_for_a_hang_of_ours() -> None:
+    watchdog_of_the_kernel = 30.0
+    assert seconds("WatchdogSec") / 2 > watchdog_of_the_kernel
+
+
+def test_no_second_try_is_made_where_it_can_not_help() -> None:
+    prevented = set(map(int, settings(UNIT.read_text())["RestartPreventExitStatus"].split()))
+    names = {name for name, outcome in OUTCOMES.items() if outcome.exit_code in prevented}
+    assert names == {"left-running", "spawn-failed", "not-configured"}
+    assert prevented - {outcome.exit_code for outcome in OUTCOMES.values()} == {USAGE}
+
+
+# -- scxlife unit
+
+
+def test_the_unit_starts_the_program_that_wrote_it(unit: Path) -> None:
+    (command,) = re.findall("^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
+    program = command.partition(" run ")[0].split()
+    assert Path(program[0]).is_absolute()
+    told = subprocess.run([*program, "--version"], capture_output=True, text=True, timeout=LIMIT)
+    assert told.stdout.startswith("scxlife ")
+    assert unit.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_path_that_systemd_would_read_otherwise_is_written_so_that_it_does_not() -> None:
+    text = unit_for(('/opt/100% scx $life/scx"life',))
+    assert 'ExecStart="/opt/100%% scx $$life/scx\\"life" run ' in text
+    assert f"ExecStart={INSTALLED} run " in UNIT.read_text()
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*SCXLIFE, "unit", "-o", tmp_path / "nowhere" / "x.service"], capture_output=True, text=True, timeout=LIMIT
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such file or directory" in done.stderr
+    assert "Traceback" not in done.stderr
