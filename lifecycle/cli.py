@@ -19,6 +19,7 @@ FAILED = 1
 
 COMMANDS = {
     "run": "supervise a scheduler, or any daemon, on this host",
+    "ctl": "ask a supervisor that runs: attach, detach, restart, replace, stop",
     "vm": "do the same in a guest with a sched_ext kernel",
     "status": "what the kernel says of sched_ext now",
     "unit": "the systemd unit by which a scheduler is a service",

@@ -89,7 +89,11 @@ class Outcome(StrEnum):
     """How `operations` can end."""
 
     CLOSED = "closed"
-    """Nothing of ours is attached and nobody can ask."""
+    """It was asked to end where nothing ran, or was about to."""
+    FAULT = "fault"
+    """Scxlife itself failed."""
+    OVER = "over"
+    """The last scheduler has ended, asked or not; its outcome is ours."""
 
 
 def happened(name: EventName, data: Mapping[str, object] = NOTHING, cause: str = "") -> Event:
@@ -151,6 +155,9 @@ class Actions(Protocol):
     def refuse_attached(self, event: Event, /) -> None:
         """This request can't be done as a scheduler is attached."""
 
+    def refuse_missing(self, event: Event, /) -> None:
+        """This request can't be done as there is no such file."""
+
     def refuse_closing(self, event: Event, /) -> None:
         """This request can't be done as it is closing."""
 
@@ -187,6 +194,7 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "answer_cancelled": given.answer_cancelled,
         "refuse_nothing_ran": given.refuse_nothing_ran,
         "refuse_attached": given.refuse_attached,
+        "refuse_missing": given.refuse_missing,
         "refuse_closing": given.refuse_closing,
         "start_payload": given.start_payload,
         "stop_payload": given.stop_payload,
@@ -197,6 +205,9 @@ def actions_of(given: Actions) -> dict[str, Action]:
 
 class Guards(Protocol):
     """What it asks before it takes a row."""
+
+    def can_start(self, event: Event, /) -> bool:
+        """The scheduler that the request names is a file."""
 
     def ran_before(self, event: Event, /) -> bool:
         """There is a scheduler that ran last."""
@@ -214,6 +225,7 @@ class Guards(Protocol):
 def guards_of(given: Guards) -> dict[str, Guard]:
     """`given` as the mapping that `Runtime` takes for its guards."""
     return {
+        "can_start": given.can_start,
         "ran_before": given.ran_before,
         "remains": given.remains,
         "restart_wanted": given.restart_wanted,

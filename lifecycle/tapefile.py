@@ -30,7 +30,7 @@ class TapeFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
 
     def __call__(self, line: str) -> None:
         if self._fd is None:
@@ -41,9 +41,9 @@ class TapeFile:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
             print(f"scxlife: warning: --tape {self.path} ends here: {error.strerror}", file=sys.stderr)
-            self._close()
+            self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)

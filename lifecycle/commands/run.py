@@ -15,11 +15,15 @@ from scxlife.lifecycle.lines import Lines
 from scxlife.lifecycle.listeners import Listeners, add_listeners
 from scxlife.lifecycle.log_formats import FORMATS, format_for
 from scxlife.lifecycle.metrics import Metrics
+from scxlife.lifecycle.operations.options import add_operations, serve, wanted
+from scxlife.lifecycle.operations.staging import Staged
 from scxlife.lifecycle.options import add_settings, chosen, shipped
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.report import print_json
+from scxlife.lifecycle.search_path import found
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
+from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.linux import LinuxKernel
 
 SUMMARY = "supervise a scheduler, or any daemon, on this host"
@@ -42,6 +46,8 @@ examples:
   scxlife run --for 30s --json -- ./scx_simple
   scxlife run --ready file:/run/d.ready --log d.log -- /usr/sbin/d
   scxlife run --ready none -- sleep 60
+  scxlife run --restart on-failure -- ./scx_simple
+  scxlife run --control /run/scx.sock --stage fair=./scx_flatcg --stage fifo='./scx_simple -f' -- ./scx_simple
   scxlife run --metrics /var/lib/prometheus/node-exporter/scx.prom -- ./scx_simple"""
 
 
@@ -52,7 +58,7 @@ def readiness(text: str) -> str:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "scxlife run [options] -- COMMAND [ARG…]"
+    parser.usage = "scxlife run [options] -- COMMAND [ARG…]\n       scxlife run --control SOCKET --stage NAME=PATH …"
     parser.add_argument(
         "--ready",
         type=readiness,
@@ -67,23 +73,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     parser.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_listeners(parser)
-    parser.add_argument("argv", nargs="+", metavar="COMMAND [ARG…]", help=argparse.SUPPRESS)
-
-
-def found(command: str) -> str:
-    """The path of `command`, looked up in PATH when it names no folder; itself when that finds nothing."""
-    if "/" in command:
-        return command
-    for folder in os.get_exec_path():
-        path = Path(folder, command)
-        if path.exists():
-            return str(path)
-    return command
+    add_operations(parser)
+    parser.add_argument("argv", nargs="*", metavar="COMMAND [ARG…]", help=argparse.SUPPRESS)
 
 
 def run(parsed: argparse.Namespace) -> int:
     profile, _, ready_file = parsed.ready.partition(":")
     definition = chosen(parsed, shipped().with_profile(profile))
+    ready_file = os.path.abspath(ready_file) if ready_file else None  # noqa: PTH100
+    if not parsed.argv and parsed.control is None:
+        raise UsageError("what is to be run? scxlife run [options] -- COMMAND [ARG…]")
+    if wanted(parsed):
+        first = None
+        if parsed.argv:
+            command, *arguments = parsed.argv
+            first = Staged(Path(command).name, found(command), tuple(arguments))
+        return serve(parsed, definition, first, ready_file)
     command, *arguments = parsed.argv
     name = Path(command).name
     log = parsed.log or str(Path(tempfile.gettempdir(), f"scxlife-{name}-{secrets.token_hex(4)}.log"))
@@ -92,7 +97,7 @@ def run(parsed: argparse.Namespace) -> int:
         arguments=tuple(arguments),
         environment=scheduler_environment(os.environ),
         log_path=log,
-        ready_file=os.path.abspath(ready_file) if ready_file else None,  # noqa: PTH100
+        ready_file=ready_file,
     )
     out = sys.stderr if parsed.json else sys.stdout
     kind = parsed.log_format or format_for(out, os.environ)

@@ -113,6 +113,9 @@ class Actions:
     def refuse_attached(self, event: Event) -> None:
         self._refuse(event, f"{self._standing.running} is there: replace it, or detach it first")
 
+    def refuse_missing(self, event: Event) -> None:
+        self._refuse(event, f"there is no file for {event.data['name']}: {self._standing.running} is left as it is")
+
     def refuse_closing(self, event: Event) -> None:
         self._refuse(event, "it is closing")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from .restart_policy import exhausted, wanted
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scxlife.fsm.events import Event
+    from scxlife.platform.kernel import Kernel
 
     from .restart_policy import Policy
     from .standing import Standing
@@ -19,10 +21,19 @@ LEFT_RUNNING = "left-running"
 
 
 class Guards:
-    def __init__(self, standing: Standing, policy: Policy, clock: Callable[[], float]) -> None:
+    """`command` tells the file of a scheduler."""
+
+    def __init__(self, kernel: Kernel, standing: Standing, policy: Policy, command: Callable[[str], str]) -> None:
+        self._kernel = kernel
         self._standing = standing
         self._policy = policy
-        self._clock = clock
+        self._command = command
+
+    def can_start(self, event: Event) -> bool:
+        try:
+            return stat.S_ISREG(self._kernel.stat(self._command(str(event.data["name"]))).mode)
+        except OSError:
+            return False
 
     def ran_before(self, event: Event) -> bool:
         return self._standing.running is not None
@@ -36,4 +47,4 @@ class Guards:
         return wanted(self._policy, str(event.data["outcome"]), status)
 
     def limit_reached(self, event: Event) -> bool:
-        return exhausted(self._policy, self._standing.history, self._clock())
+        return exhausted(self._policy, self._standing.history, self._kernel.monotonic())

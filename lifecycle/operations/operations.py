@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from scxlife import __version__
 from scxlife.fsm.driver import Sources, wait
 from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Runtime
 from scxlife.lifecycle.facts import Facts
 from scxlife.lifecycle.operations_names import EventName, actions_of, guards_of, happened
+from scxlife.lifecycle.outcomes import INTERNAL, as_json
 from scxlife.lifecycle.payload import Payload
 from scxlife.platform.sources.process import ProcessSource
 from scxlife.platform.sources.signals import SignalSource
@@ -48,11 +50,11 @@ def _nobody(told: Mapping[str, Any]) -> None:
 
 
 class Operations:
-    """`prepare` sets up the life of a named scheduler, from whose definition the source `signals` has to be silent.
-
-    `request` asks for something, at any time on this thread; `run` goes on until all has ended. `news` is told of what
-    has become of it, after it has: changes of state, and what each life announces. `draw` gives chance, from [0, 1).
-    `plan` is asked for the payload only. `control` is an event source of somebody else's that calls `request`.
+    """`prepare` sets up the life of a named scheduler, from whose definition the source `signals` has to be silent;
+    `command` tells its file. `request` asks for something, at any time on this thread; `run` goes on until all has
+    ended. `news` is told of what has become of it, after it has: changes of state, and what each life announces. `draw`
+    gives chance, from [0, 1). `plan` is asked for the payload only. `control` is an event source of somebody else's
+    that calls `request`.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Operations:
         definition: Definition,
         prepare: Prepare,
         *,
+        command: Callable[[str], str],
         draw: Callable[[], float],
         observer: Callable[[Mapping[str, Any]], None],
         news: News = _nobody,
@@ -84,7 +87,7 @@ class Operations:
         self.runtime = Runtime(
             definition,
             actions=actions_of(actions),
-            guards=guards_of(Guards(self.standing, policy, kernel.monotonic)),
+            guards=guards_of(Guards(kernel, self.standing, policy, command)),
             clock=kernel.monotonic,
             observer=self._observe,
         )
@@ -114,8 +117,8 @@ class Operations:
     # -- the loop
 
     def run(self, first: str | None = None) -> int:
-        """Begin with the scheduler `first`, or none, and go on until all has ended. The exit code is that of the last
-        life, 0 when there was none. Every request has its answer by then."""
+        """Begin with the scheduler `first`, or none, and go on until all has ended. The exit code: that of the last
+        life, or 0 when nothing ran and it was asked to end. Every request has its answer by then."""
         try:
             self.sources.begin(
                 happened(EventName.OPEN, cause="begun with none")
@@ -128,7 +131,7 @@ class Operations:
                 self._go_on()
         finally:
             self._end()
-        return self.last_status
+        return {"closed": 0, "fault": INTERNAL, "over": self.last_status}[self.runtime.ending.outcome]
 
     def _lives(self) -> Iterable[Sources]:
         life = self.standing.life
@@ -149,7 +152,8 @@ class Operations:
         self.standing.over(outcome)
         self.last_status = outcome.status
         data = {"outcome": outcome.name, "status": outcome.status, "reason": outcome.reason}
-        self._tell({"event": "ended", "name": self.standing.running, "run": self.standing.runs, **data})
+        whole = as_json(outcome, life.definition.name, __version__)
+        self._tell({"event": "ended", "name": self.standing.running, "run": self.standing.runs, "outcome": whole})
         self.post(EventName.ENDED, data, f"{outcome.name}: {outcome.reason}")
 
     def _end(self) -> None:
@@ -160,9 +164,9 @@ class Operations:
             while life.runtime.ending is None:
                 wait(self.kernel, (life.driver,))
             self.standing.over(life.end())
-        self.sources.close()
         for number in self.desk.waiting:
             self.desk.answer(number, Closed(reason="all has ended"))
+        self.sources.close()
 
     # -- for the actions
 

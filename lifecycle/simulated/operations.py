@@ -179,7 +179,7 @@ def ours(told: Told, control: ScriptedControl) -> Operations:
     def news(what: Mapping[str, Any]) -> None:
         told.news.append(what)
         if what["event"] == "ended":
-            told.outcomes.append(what["outcome"])
+            told.outcomes.append(what["outcome"]["outcome"])
 
     def observe(record: Mapping[str, Any]) -> None:
         if record["kind"] == "step":
@@ -190,6 +190,7 @@ def ours(told: Told, control: ScriptedControl) -> Operations:
         kernel,
         _machine().with_settings(**dict(story.settings)),
         prepare,
+        command=lambda name: f"/bin/{name}",
         draw=Random(story.seed).random,
         observer=observe,
         news=news,

@@ -51,7 +51,7 @@ def never_two_of_ours(told: Told) -> Iterator[str]:
         return
     # Nobody else attaches: our own next one must never find the kernel occupied.
     for what in told.news:
-        if what["event"] == "ended" and str(what["reason"]).startswith("owned by another"):
+        if what["event"] == "ended" and str(what["outcome"]["reason"]).startswith("owned by another"):
             yield f"{what['name']} was refused for another one of ours"
 
 

@@ -178,7 +178,7 @@ def left_running_is_true(run: Run) -> Iterator[str]:
 def who_is_stopped_is_asked(run: Run) -> Iterator[str]:
     """Stopping begins with the stop signal, to a process that lives."""
     process = run.process
-    if process is None or _disturbed(run):
+    if process is None or _disturbed(run) or isinstance(run.error, PowerCut):
         return
     number = Signals[str(run.definition.settings["stop_signal"])]
     for record in run.records:

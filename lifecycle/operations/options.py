@@ -1,0 +1,110 @@
+"""`--control`, `--stage` and `--restart` of `scxlife run`, and the run that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scxlife.lifecycle.lines import Lines
+from scxlife.lifecycle.notify import ServiceManager
+from scxlife.lifecycle.options import duration, operations
+from scxlife.lifecycle.plan import NOTIFY_SOCKET, scheduler_environment
+from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.linux import LinuxKernel
+
+from .restart_policy import POLICIES, Policy
+from .serving import Serving
+from .staging import Staged, all_staged
+
+if TYPE_CHECKING:
+    from scxlife.fsm.definition import Definition
+
+
+def add_operations(parser: argparse.ArgumentParser) -> None:
+    machine = operations()
+    group = parser.add_argument_group("several schedulers, one after the other")
+    group.add_argument(
+        "--control", metavar="SOCKET", help="listen there for scxlife ctl (without COMMAND: begin with none)"
+    )
+    group.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="a scheduler to be asked for by NAME: 'PATH ARG…', or a folder with the files scheduler and sched_args",
+    )
+    group.add_argument(
+        "--restart",
+        choices=POLICIES,
+        default=None,
+        help="after which ends it is started again (default: never)",
+    )
+    for name, words in (
+        ("backoff_first", "the pause before the first restart; each further one is twice as long"),
+        ("backoff_at_most", "no pause is longer"),
+        ("start_window", "the time for --start-limit"),
+        ("healthy_after", "who is ready for so long has no failures behind it"),
+    ):
+        option, value = f"--{name.replace('_', '-')}", machine.settings[name]
+        group.add_argument(option, type=duration, metavar="DURATION", help=f"{words} (default: {value:g}s)")
+    group.add_argument(
+        "--start-limit",
+        type=int,
+        metavar="N",
+        help=f"so many restarts within --start-window are enough (default: {machine.settings['start_limit']})",
+    )
+
+
+def wanted(parsed: argparse.Namespace) -> bool:
+    """Whether the command line asks for more than one life of one scheduler."""
+    return bool(parsed.control or parsed.stage or parsed.restart)
+
+
+def machine_for(parsed: argparse.Namespace) -> Definition:
+    """operations.yaml with what the command line says. Raises UsageError."""
+    names = ("restart", "backoff_first", "backoff_at_most", "start_window", "healthy_after", "start_limit")
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(parsed, name)) is not None}
+    machine = operations().with_settings(linger=parsed.control is not None, **given)
+    try:
+        Policy.of(machine.settings)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return machine
+
+
+def serve(parsed: argparse.Namespace, life: Definition, first: Staged | None, ready_file: str | None) -> int:
+    """`scxlife run` with these options; the exit code."""
+    if parsed.stage and parsed.control is None:
+        raise UsageError("--stage needs --control SOCKET: nobody could ask for what is staged")
+    if parsed.log is not None:
+        raise UsageError("--log is for one life: with --control, --stage or --restart each has a log of its own")
+    staged = all_staged(parsed.stage, first=first)
+    out = Lines(sys.stderr if parsed.json else sys.stdout)
+    manager = ServiceManager(os.environ.get(NOTIFY_SOCKET))
+    serving = Serving(
+        LinuxKernel(),
+        life.with_profile("operation"),
+        machine_for(parsed),
+        staged,
+        environment=scheduler_environment(os.environ),
+        log_folder=tempfile.mkdtemp(prefix="scxlife-"),
+        write=out,
+        manager=manager,
+        ready_file=ready_file,
+        control=None if parsed.control is None else str(Path(parsed.control).absolute()),
+        tape=parsed.tape,
+    )
+    try:
+        status = serving.run(None if first is None else first.name)
+    finally:
+        manager.close()
+    out("")
+    out(f"logs       {serving.log_folder}")
+    if parsed.json:
+        sys.stdout.write(json.dumps({"status": status, "last": serving.last}, ensure_ascii=False) + "\n")
+    return status
