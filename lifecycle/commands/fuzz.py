@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,17 @@ from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.sim.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from scxlife.lifecycle.simulated.attack import Score
+    from scxlife.lifecycle.simulated.attack import Failure, Score
 
 SUMMARY = "attack the lifecycle on a simulated kernel"
 DESCRIPTION = """Draws whole runs (a kernel, a program, what befalls both, faults of system calls), runs each on a
 simulated kernel in virtual time, and holds it against the properties that every run must have. What violates one is
 shrunk and kept as a small scenario, which `scxlife replay` shows step by step. Ctrl-C ends it; what was found is
-kept."""
+kept.
+
+Processes on several machines share what they find by --database: Hypothesis's example database, on a Redis server or
+in a folder. What one finds is stored there at once, and the others run it before they draw. All need the same version
+of scxlife and the same kernels; what does not fail any more is deleted."""
 EPILOG = """exit codes:
   0    nothing was violated
   1    something was
@@ -35,6 +40,8 @@ examples:
   scxlife fuzz --seconds 60
   scxlife fuzz --examples 100000 --jobs 2 --seed 7
   scxlife fuzz --profile 6.12 --profile no-network
+  scxlife fuzz --seconds 1h --seed 8 --database redis://fuzz.example:6379/0
+  scxlife fuzz --examples 1000 --twice
   scxlife replay scenarios/attached-is-true-1f0c3a.yaml"""
 
 FOUND = 1
@@ -59,6 +66,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep", type=Path, default=Path("scenarios"), metavar="FOLDER", help="where findings go (default: scenarios)"
     )
+    parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="share findings by it: redis://HOST[:PORT][/DB], rediss://…, unix:///SOCKET (extra: redis) or a folder",
+    )
+    parser.add_argument(
+        "--twice",
+        action="store_true",
+        help="have each run once more in another process, with other hashes, and hold both tapes against each other",
+    )
 
 
 def _positive(text: str) -> int:
@@ -75,16 +92,24 @@ def run(parsed: argparse.Namespace) -> int:
         if error.name != "hypothesis":
             raise
         raise UsageError("fuzz needs Hypothesis: pip install 'scxlife[fuzz]'") from None
+    if parsed.database is not None:
+        from scxlife.lifecycle.simulated.shared import check
+
+        check(parsed.database)
 
     whole, live = Score(), Live(sys.stderr.isatty())
     with suppress(KeyboardInterrupt):
         for part in _batches(parsed, whole, lambda part: live.show(whole, part)):
-            before = len(whole.failures)
+            before, trouble = len(whole.failures), whole.trouble
             whole.merge(part)
             for failure in whole.failures[before:]:
-                _keep(failure.name, failure.violations, failure.scenario, parsed.keep)
+                _keep(failure, parsed.keep)
+            if bool(trouble) != bool(whole.trouble):
+                live.tell(_reached(whole.trouble, parsed.keep))
             live.show(whole)
     live.end(whole)
+    if whole.trouble:
+        print(f"the database could not be reached at the end: what it lacks is in {parsed.keep}")
     return FOUND if whole.failures else 0
 
 
@@ -94,6 +119,7 @@ def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], N
     from scxlife.lifecycle.simulated.attack import batch
 
     kernels = tuple(parsed.profile or PROFILES)
+    more = {"database": parsed.database, "twice": parsed.twice}
     wanted = parsed.examples or (None if parsed.seconds is not None else 2000)
     until = None if parsed.seconds is None else time.monotonic() + parsed.seconds
     numbers = count(parsed.seed * 1_000_003)
@@ -109,14 +135,17 @@ def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], N
 
     if parsed.jobs == 1:
         while size := another():
-            yield batch(next(numbers), size, kernels, known(), told)
+            yield batch(next(numbers), size, kernels, known(), told, **more)
         return
-    pool = ProcessPoolExecutor(parsed.jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    # Forked, as up to Python 3.13: what is loaded here is not loaded again.
+    pool = ProcessPoolExecutor(
+        parsed.jobs, get_context("fork"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
     waiting: set[Future[Score]] = set()
     try:
         while True:
             while len(waiting) < parsed.jobs and (size := another(len(waiting))):
-                waiting.add(pool.submit(batch, next(numbers), size, kernels, known()))
+                waiting.add(pool.submit(batch, next(numbers), size, kernels, known(), **more))
             if not waiting:
                 return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -128,14 +157,20 @@ def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], N
         pool.shutdown(cancel_futures=True)
 
 
-def _keep(name: str, violated: tuple[str, ...], scenario: object, folder: Path) -> None:
-    from scxlife.lifecycle.simulated.scenario import Scenario, dump
+def _keep(failure: Failure, folder: Path) -> None:
+    from scxlife.lifecycle.simulated.scenario import dump
 
-    assert isinstance(scenario, Scenario)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.yaml"
-    path.write_text("".join(f"# {line}\n" for line in violated) + dump(scenario))
-    print(f"\r\033[K{violated[0]}\n  {path}" if sys.stderr.isatty() else f"{violated[0]}\n  {path}", flush=True)
+    path = folder / f"{failure.name}.yaml"
+    path.write_text("".join(f"# {line}\n" for line in failure.violations) + dump(failure.scenario))
+    told = f"{failure.violations[0]}\n  {path}{' (from the database)' if failure.shared else ''}"
+    print(f"\r\033[K{told}" if sys.stderr.isatty() else told, flush=True)
+
+
+def _reached(trouble: str, folder: Path) -> str:
+    if not trouble:
+        return "the database is reached again, and has what was found meanwhile"
+    return f"the database can't be reached: {trouble}; going on without it, findings are kept in {folder}"
 
 
 class Live:
@@ -154,6 +189,10 @@ class Live:
             self._shown = now
             width = os.get_terminal_size(sys.stderr.fileno()).columns
             print(f"\r\033[K{self._line(whole, part)[: width - 1]}", end="", file=sys.stderr, flush=True)
+
+    def tell(self, text: str) -> None:
+        over = "\r\033[K" if self._terminal else ""
+        print(f"{over}scxlife: {text}", file=sys.stderr, flush=True)
 
     def end(self, score: Score) -> None:
         if self._terminal:

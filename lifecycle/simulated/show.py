@@ -11,11 +11,14 @@ from scxlife.lifecycle.timeline import Timeline
 from .properties import violations
 from .run import run
 from .scenario import Scenario
+from .twice import Twin
 
 
 def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
     """Write all of it, and return what was violated."""
     done = run(scenario)
+    with Twin() as twin:
+        differs = twin.difference(done)
     timeline = Timeline(write)
     for line in done.lines:
         timeline(line)
@@ -26,6 +29,11 @@ def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
     injected = done.machine.injector.injected
     write(f"\n{done.kernel.calls} system calls, {injected} faults, {done.seconds:.3f} s simulated")
     found = violations(done)
+    if differs is not None:
+        found.append(str(differs))
     for what in found:
         write(plain(f"violated   {what}"))
+    if differs is not None:
+        write(plain(f"  here     {differs.here}"))
+        write(plain(f"  there    {differs.there}"))
     return found

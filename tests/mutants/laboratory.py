@@ -65,7 +65,7 @@ class Laboratory:
         """By drawn scenarios, of which only violations of the `wanted` property count."""
         began = time.monotonic()
         asked = () if wanted is None else (wanted,)
-        done = self._run("-m", "tests.mutants.attack", str(SEED), str(EXAMPLES), *asked)
+        done = self.run("-m", "tests.mutants.attack", str(SEED), str(EXAMPLES), *asked)
         if done.returncode:
             raise RuntimeError(f"the attack could not be run:\n{done.stderr}")
         told = json.loads(done.stdout)
@@ -82,7 +82,7 @@ class Laboratory:
             return Verdict(self._tested(mutant.killer), None, time.monotonic() - began)
 
     def _tested(self, test: str) -> str | None:
-        done = self._run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test)
+        done = self.run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", test)
         if done.returncode == _PASSED:
             return None
         failed = _FAILURE.search(done.stdout)
@@ -90,7 +90,8 @@ class Laboratory:
             return failed[1]
         raise RuntimeError(f"{test} could not be run:\n{done.stdout}{done.stderr}")
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """This interpreter, on the copy."""
         path = f"{self._folder / 'src'}:{self._folder}"
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(

@@ -1,0 +1,64 @@
+"""`fuzz --twice`: what is not the same twice is noticed, were it only another order of names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.mutants.catalogue import Mutant
+from tests.mutants.laboratory import Laboratory, laboratory
+
+from scxlife.lifecycle.cli import main
+from scxlife.lifecycle.simulated.run import run
+from scxlife.lifecycle.simulated.scenario import Scenario
+from scxlife.lifecycle.simulated.twice import Twin
+
+
+def defect(file: str, find: str, put: str) -> Mutant:
+    return Mutant("put in here", (), "nobody looks twice", file, find, put, "tests/simulated/test_twice.py")
+
+
+DEFECTS = {
+    "a draw without a seed": defect("platform/sim/machine.py", "self.random = Random(seed)", "self.random = Random()"),
+    "names in the order of their hashes": defect(
+        "fsm/driver.py", "for name in wanted:", "for name in sorted(wanted, key=hash):"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Laboratory]:
+    with laboratory() as made:
+        yield made
+
+
+@pytest.mark.parametrize("mutant", DEFECTS.values(), ids=DEFECTS)
+def test_what_is_not_the_same_twice_is_found_shrunk_kept_and_replayed(
+    monkeypatch: pytest.MonkeyPatch, room: Laboratory, tmp_path: Path, mutant: Mutant
+) -> None:
+    # Whose hashes put two names in another order than the twin's do: with any there is a chance.
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    with room.with_mutant(mutant):
+        attack = ("-m", "scxlife.lifecycle.cli", "fuzz", "--examples", "40", "--profile", "7.2", "--keep")
+        twice = room.run(*attack, str(tmp_path), "--twice")
+        assert twice.returncode == 1, twice.stderr
+        (kept,) = (path for path in tmp_path.glob("*.yaml") if path.name.startswith("the-same-twice"))
+        assert re.match(r"# the same twice: line \d+ differs\n", kept.read_text())
+        again = room.run("-m", "scxlife.lifecycle.cli", "replay", str(kept))
+    assert again.returncode == 1
+    assert re.search(r"^violated   the same twice: line \d+ differs\n  here     .+\n  there    .+$", again.stdout, re.M)
+
+
+def test_what_is_the_same_twice_is_nothing_to_be_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["fuzz", "--examples", "40", "--seed", "5", "--twice", "--keep", str(tmp_path)]) == 0
+    assert "40 runs" in capsys.readouterr().out
+
+
+def test_the_twin_answers_again_and_again_and_ends_with_its_with() -> None:
+    with Twin() as twin:
+        answers = [twin.difference(run(Scenario(seed=seed))) for seed in range(3)]
+        process = twin.process
+    assert answers == [None] * 3
+    assert process.returncode == 0
