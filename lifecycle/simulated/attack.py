@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from functools import cache
 from unittest import SkipTest
 
 import attrs
@@ -90,12 +89,6 @@ def kind_of(violation: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "N", violation)
 
 
-@cache
-def _violated(kind: str) -> type[Violated]:
-    """Hypothesis tells failures apart by their type, and keeps one of each in its database."""
-    return type("Violated", (Violated,), {"__doc__": kind})
-
-
 def batch(
     number: int,
     examples: int,
@@ -138,9 +131,9 @@ class _Batch:
         limited = settings(max_examples=_REPLAYED, database=store, phases=(Phase.reuse,), report_multiple_bugs=True)
         try:
             self._given(self._again, limited)
-        except* SkipTest:
+        except SkipTest:
             """So Hypothesis says that there was nothing."""
-        except* (Violated, Flaky):
+        except (Violated, Flaky):
             """It is in the score."""
 
     def draw(self, examples: int, store: Shared | None) -> None:
@@ -175,7 +168,7 @@ class _Batch:
             self.score.failures.append(Failure(scenario, new, shared=True))
             self.known.update(map(kind_of, new))
         if found:
-            raise _violated(kind_of(found[0]))(Failure(scenario, tuple(found), shared=True))
+            raise Violated(Failure(scenario, tuple(found), shared=True))
 
     def _drawn(self, scenario: Scenario) -> None:
         done = run(scenario)

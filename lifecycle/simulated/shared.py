@@ -35,14 +35,17 @@ T = TypeVar("T")
 
 class Shared(ExampleDatabase):
     """`store`, under keys that begin with `meaning`. `lost` are the errors that it has when it can't be reached;
-    `trouble` is the last of them in words, or empty."""
+    `trouble` is the last of them in words, or empty. After one it is left alone for `pause` seconds."""
 
-    def __init__(self, store: ExampleDatabase, meaning: bytes, lost: tuple[type[Exception], ...]) -> None:
+    def __init__(
+        self, store: ExampleDatabase, meaning: bytes, lost: tuple[type[Exception], ...], pause: float = _PAUSE
+    ) -> None:
         super().__init__()
         self.trouble = ""
         self._store = store
         self._meaning = meaning
         self._lost = lost
+        self._pause = pause
         self._owed: list[tuple[bytes, bytes]] = []
         self._again_at = 0.0
 
@@ -69,7 +72,7 @@ class Shared(ExampleDatabase):
                 del self._owed[0]
             answer = call()
         except self._lost as error:
-            self.trouble, self._again_at = str(error), time.monotonic() + _PAUSE
+            self.trouble, self._again_at = str(error), time.monotonic() + self._pause
             return otherwise
         self.trouble = ""
         return answer

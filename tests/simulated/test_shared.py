@@ -13,12 +13,14 @@ from tempfile import TemporaryDirectory
 
 import attrs
 import pytest
+from hypothesis.extra.redis import RedisExampleDatabase
 from redis import Redis
+from redis.exceptions import RedisError
 from tests.mutants.catalogue import catalogue
 from tests.mutants.laboratory import Laboratory, laboratory
 
 from scxlife.lifecycle.cli import main
-from scxlife.lifecycle.simulated.shared import without_password
+from scxlife.lifecycle.simulated.shared import Shared, without_password
 
 # Found by drawing after some dozens of examples, and not by the first one of another seed.
 DEFECT = next(mutant for mutant in catalogue() if mutant.name == "no-exit-status")
@@ -154,6 +156,20 @@ sys.exit(main(sys.argv[1:]))
     assert trouble == ""
     # It was empty when it came back.
     assert redis.keys() != []
+
+
+def test_what_could_not_be_stored_is_stored_before_anything_else_is_asked(redis: Server) -> None:
+    with Redis(unix_socket_path=f"{redis.folder}/socket") as client:
+        ours = Shared(RedisExampleDatabase(client), b"meaning:", (RedisError,), pause=0.0)
+        redis.stop()
+        ours.save(b"key", b"one")
+        assert "/socket" in ours.trouble
+        ours.save(b"key", b"two")
+        ours.delete(b"key", b"three")
+        assert ours.fetch(b"key") == []
+        redis.start()
+        assert sorted(ours.fetch(b"key")) == [b"one", b"two"]
+        assert ours.trouble == ""
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
