@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,3 +66,30 @@ def test_the_twin_answers_again_and_again_and_ends_with_its_with() -> None:
         process = twin.process
     assert answers == [None] * 3
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_it_and_the_twins(tmp_path: Path, jobs: str) -> None:
+    planted = """
+import os, sys
+from scxlife.lifecycle.cli import main
+from scxlife.lifecycle.simulated import properties
+properties.PROPERTIES["planted"] = lambda done: os.write(1, b"run\\n") and ()
+sys.exit(main(sys.argv[1:]))
+"""
+    command = ["fuzz", "--twice", "--jobs", jobs, "--examples", "100000", "--keep", str(tmp_path)]
+    ours = subprocess.Popen(
+        [sys.executable, "-c", planted, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert ours.stdout is not None
+    assert ours.stdout.readline() == "run\n"
+    os.killpg(ours.pid, signal.SIGINT)
+    # A twin has what is our stderr: as long as it lives this does not end.
+    told, _ = ours.communicate(timeout=60)
+    assert ours.returncode == 0
+    assert "nothing was violated" in told
+    assert "Traceback" not in told
