@@ -76,7 +76,7 @@ class Shared(ExampleDatabase):
         except self._lost as error:
             now = time.monotonic()
             # Of a server that does not even refuse, no more than a tenth of the time is spent on waiting.
-            self.trouble, self._again_at = str(error), now + max(self._pause, 9 * (now - began))
+            self.trouble, self._again_at = str(error), now + self._pause * max(1.0, 2 * (now - began))
             return otherwise
         self.trouble = ""
         return answer

@@ -32,7 +32,7 @@ def is_open(fd: int) -> bool:
     """Not so the one with which the folder was listed; and libffi of 2025 and later, which is behind ctypes, has its
     own file open as long as it is loaded."""
     try:
-        return not Path(os.readlink(f"/proc/self/fd/{fd}")).name.startswith("libffi.so")
+        return not Path(f"/proc/self/fd/{fd}").readlink().name.startswith("libffi.so")
     except OSError:
         return False
 
