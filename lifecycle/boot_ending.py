@@ -51,7 +51,8 @@ EVENTS = {
 
 
 class BootEnding:
-    """`outcome` is how the scheduler's run ended, `failure` why it could not be executed, `name` its definition's name
+    """`outcome` is how the scheduler's run ended; with `failed` one that was never attached is a start that failed, for
+    which there is an order of its own. `failure` is why it could not be executed, `name` its definition's name
     and version. `on_probe` is given what the probe still produces."""
 
     def __init__(
@@ -64,6 +65,7 @@ class BootEnding:
         *,
         failure: str,
         name: str,
+        failed: bool = True,
         probe: Probe | None,
         on_probe: Callable[[str, bytes], object],
     ) -> None:
@@ -73,6 +75,7 @@ class BootEnding:
         self._outcome = outcome
         self._failure = failure
         self._name = name
+        self._failed = failed
         self._probe = probe
         self._on_probe = on_probe
         self._facts = Facts()
@@ -94,7 +97,8 @@ class BootEnding:
 
     def run(self) -> None:
         """Returns when nothing is left to be said."""
-        self._driver.run(happened(EVENTS.get(self._outcome.name, EventName.ATTACHED), cause=self._outcome.name))
+        event = EVENTS.get(self._outcome.name) if self._failed else None
+        self._driver.run(happened(event or EventName.ATTACHED, cause=self._outcome.name))
 
     def pids(self) -> tuple[int, ...]:
         """The processes whose statuses this takes itself."""

@@ -43,8 +43,15 @@ class Attempt:
     probes: dict[str, bytes] = attrs.Factory(dict)
 
 
-def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
-    """Boot `spec`, pass each tape line on as it comes, and judge the end."""
+def _ignore(frame: frames.Frame) -> None:
+    """Nobody asked for it."""
+
+
+def run_in_guest(
+    spec: GuestSpec, on_tape: Callable[[str], None], on_other: Callable[[frames.Frame], None] = _ignore
+) -> Attempt:
+    """Boot `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the frames that tell of
+    the lives of several schedulers, as they come."""
     told: dict[int, dict[str, Any]] = {}
     probes: dict[str, bytearray] = {}
     bulk: dict[int, bytearray] = {frames.LOG: bytearray(), frames.PAYLOAD_OUTPUT: bytearray()}
@@ -52,6 +59,8 @@ def run_in_guest(spec: GuestSpec, on_tape: Callable[[str], None]) -> Attempt:
     def on_frame(frame: frames.Frame) -> None:
         if frame.type == frames.TAPE:
             on_tape(frame.payload.decode("utf-8", "replace"))
+        elif frame.type in (frames.LIFECYCLE, frames.OPERATIONS):
+            on_other(frame)
         elif frame.type in bulk:
             bulk[frame.type] += frame.payload
         elif frame.type == frames.PROBE:

@@ -32,9 +32,12 @@ from .supervision import Supervision
 if TYPE_CHECKING:
     from scxlife.platform.probe import Probe
 
+    from .guest_operations import GuestOperations
+
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
 PAYLOAD_LOG = "/tmp/payload.log"
 CONFIG, DEFINITION, BOOT = "/scxlife/config.json", "/scxlife/definition.json", "/scxlife/boot.json"
+OPERATIONS = "/scxlife/operations.json"
 MOUNTS = (("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"))
 WANTED_MOUNTS = (("cgroup2", "/sys/fs/cgroup"), ("tracefs", "/sys/kernel/tracing"), ("bpf", "/sys/fs/bpf"))
 ENVIRONMENT = {
@@ -46,6 +49,7 @@ ENVIRONMENT = {
 ACK_TIMEOUT = 30.0  # seconds for the host to say that it heard the last frame
 
 FRAMES = {
+    "begins": "SchedulerBegins",
     "attached": "SchedulerAttached",
     "reattached": "SchedulerReattached",
     "lost": "SchedulerLost",
@@ -92,26 +96,35 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     )
     probe = _open_probe(kernel, degraded)
     on_probe = partial(_probe, port)
-    run = Supervision(
-        kernel,
-        definition,
-        plan,
-        observer=Tape(definition, kernel.monotonic, lambda line: _tape(port, line)),
-        announce=lambda name, facts: _lifecycle(port, FRAMES[name], facts),
-        probe=probe,
-        on_probe=on_probe,
-        degraded=degraded,
-    )
+    name = f"{definition.name} {definition.version}"
+    common: dict[str, Any] = {
+        "announce": lambda what, facts: _lifecycle(port, FRAMES[what], facts),
+        "probe": probe,
+        "on_probe": on_probe,
+        "degraded": degraded,
+    }
+    run: Supervision | GuestOperations
+    asked = config.get("operations")
+    if asked is None:
+        tape = Tape(definition, kernel.monotonic, lambda line: _tape(port, line))
+        run = Supervision(kernel, definition, plan, observer=tape, **common)
+    else:
+        # Here, as most guests have one scheduler.
+        from .guest_operations import GuestOperations
+
+        machine = thaw(_content(OPERATIONS))
+        run = GuestOperations(kernel, port, definition, machine, plan, asked["boot"], asked["staged"], **common)
     kernel.owned = run.pids
     outcome = run.run()
     end = BootEnding(
         kernel,
         port,
         ending,
-        plan,
+        run.plan,
         outcome,
-        failure=run.facts.failure,
-        name=f"{definition.name} {definition.version}",
+        failure=run.failure,
+        failed=run.failed,
+        name=name,
         probe=probe,
         on_probe=on_probe,
     )

@@ -7,20 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from scxlife.fsm.definition import Definition
-from scxlife.fsm.durations import parse_duration
 from scxlife.fsm.loader import load
+
+from .duration_option import duration
 
 DEFINITION = Path(__file__).with_name("scheduler.yaml")
 BOOT = Path(__file__).with_name("boot.yaml")
 OPERATIONS = Path(__file__).with_name("operations.yaml")
-
-
-def duration(text: str) -> float:
-    """An argparse type: a number with a unit, or seconds without one."""
-    try:
-        return parse_duration(text if not text.replace(".", "", 1).isdigit() else f"{text}s")
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 SETTINGS = {

@@ -139,6 +139,16 @@ class Supervision:
         if facts.cgroup is not None:
             cgroup.close(self.kernel, facts.cgroup)
 
+    @property
+    def failure(self) -> str:
+        """Why it could not be executed."""
+        return self.facts.failure
+
+    @property
+    def failed(self) -> bool:
+        """Whether an end before it was ready is a start that failed: where there is one life, it is."""
+        return True
+
     def pids(self) -> tuple[int, ...]:
         """The processes whose statuses this run takes itself."""
         return tuple(slot.child.pid for slot in (self.process, self.payload.process) if slot.child is not None)

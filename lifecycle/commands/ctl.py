@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from scxlife.lifecycle.control.client import PATIENCE, Control, ControlError
-from scxlife.lifecycle.options import duration
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
 SUMMARY = "ask a supervisor that runs: attach, detach, restart, replace, stop"
@@ -44,7 +43,13 @@ _UNAVAILABLE = ("unreachable", "timeout", "closed", "garbled")
 _NAMED = ("attach", "replace")
 
 
+REQUESTS = ("attach", "replace", "restart", "detach", "status", "watch", "stop")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    # A guest's payload has this module, and no more of the command line than it needs.
+    from scxlife.lifecycle.duration_option import duration
+
     parser.usage = "scxlife ctl --control SOCKET [options] REQUEST [NAME]"
     parser.add_argument("--control", metavar="SOCKET", required=True, help="where the supervisor listens")
     parser.add_argument("--json", action="store_true", help="print the answer as one object; watch: each event as one")
@@ -55,32 +60,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DURATION",
         help=f"wait so long for the answer; what was asked goes on (default: {PATIENCE:g}s)",
     )
-    parser.add_argument(
-        "request", choices=("attach", "replace", "restart", "detach", "status", "watch", "stop"), metavar="REQUEST"
-    )
+    parser.add_argument("request", choices=REQUESTS, metavar="REQUEST")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the staged scheduler, for attach and replace")
 
 
 def run(parsed: argparse.Namespace) -> int:
-    if (parsed.request in _NAMED) != (parsed.name is not None):
-        wants = "needs a NAME" if parsed.request in _NAMED else "takes no NAME"
-        print(f"scxlife: error: {parsed.request} {wants}", file=sys.stderr)
+    return ask(parsed.control, parsed.request, parsed.name, as_json=parsed.json, patience=parsed.timeout)
+
+
+def ask(path: str, request: str, name: str | None, *, as_json: bool = False, patience: float = PATIENCE) -> int:
+    """Ask for it and print the answer; the exit code."""
+    if (request in _NAMED) != (name is not None):
+        wants = "needs a NAME" if request in _NAMED else "takes no NAME"
+        print(f"scxlife: error: {request} {wants}", file=sys.stderr)
         return USAGE
     try:
-        with Control(parsed.control, patience=parsed.timeout) as control:
-            if parsed.request == "watch":
-                return _watch(control, parsed.json)
-            asked: Callable[..., Mapping[str, Any]] = getattr(control, parsed.request)
-            answer = asked(*([parsed.name] if parsed.name is not None else []))
+        with Control(path, patience=patience) as control:
+            if request == "watch":
+                return _watch(control, as_json)
+            asked: Callable[..., Mapping[str, Any]] = getattr(control, request)
+            answer = asked(*([name] if name is not None else []))
     except ControlError as error:
         print(f"scxlife: error: {plain(str(error))}", file=sys.stderr)
         return UNAVAILABLE if error.code in _UNAVAILABLE else USAGE
-    if parsed.json:
+    if as_json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
-        for line in _status(answer) if parsed.request == "status" else _said(answer):
+        for line in _status(answer) if request == "status" else _said(answer):
             print(plain(line))
-    return int(bool(answer["drift"])) if parsed.request == "status" else int(not answer["done"])
+    return int(bool(answer["drift"])) if request == "status" else int(not answer["done"])
 
 
 def _watch(control: Control, as_json: bool) -> int:

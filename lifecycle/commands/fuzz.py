@@ -15,7 +15,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scxlife.lifecycle.options import duration, shipped
+from scxlife.lifecycle.duration_option import duration
+from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.sim.profiles import PROFILES
 

@@ -15,8 +15,12 @@ from pathlib import Path
 from scxlife import __version__
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.problems import telling
+from scxlife.lifecycle.control.protocol import check_name
+from scxlife.lifecycle.duration_option import duration
 from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
-from scxlife.lifecycle.options import add_settings, boot_ending, chosen, duration, shipped
+from scxlife.lifecycle.operations.restart_policy import POLICIES
+from scxlife.lifecycle.operations.timeline import OperationsTimeline
+from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
 from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
 from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome, as_json
 from scxlife.lifecycle.plain_text import plain
@@ -24,19 +28,23 @@ from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
-from scxlife.platform.vm import accel, image, kernels, schedulers
+from scxlife.platform.vm import accel, frames, image, kernels, schedulers
 from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 ENTRY = "scxlife.lifecycle.init"
+# What asks PID 1 in a guest where it can be asked.
+CONTROL = "scxlife.lifecycle.guest_control"
 # What init imports only when it comes to it.
 LAZY = (
     "shlex",
     "traceback",
     "scxlife.lifecycle.arguments_file",
     "scxlife.lifecycle.console",
+    "scxlife.lifecycle.guest_control",
+    "scxlife.lifecycle.guest_operations",
     "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
     "scxlife.platform.linux.fork",
@@ -56,6 +64,8 @@ EPILOG_RUN = """examples:
   scxlife vm run --scheduler ./scx_mine --sched-args "-s 20000" --cpus 4 -- sh -c 'stress & sleep 5'
   scxlife vm run --scheduler scx_simple --for 2s --json
   scxlife vm run --no-scheduler -- ./benchmark       the same payload on the kernel's own scheduler
+  scxlife vm run --stage b=scx_flatcg -- sh -c 'sleep 1; scxlife ctl replace b; sleep 1; scxlife ctl status'
+  scxlife vm run --control /tmp/guest.sock --stage b=scx_flatcg     and then: scxlife ctl --control /tmp/guest.sock …
 
 A NAME is looked up among what `scxlife schedulers build` made; the kernel is the newest of `scxlife kernel list`
 unless --kernel names one. The payload finds busybox's tools in the guest; its own program is
@@ -95,6 +105,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--cpus", type=positive, default=2, metavar="N", help="default: %(default)s")
     sub.add_argument("--memory", type=size, default=512 << 20, metavar="SIZE", help="default: 512M")
     sub.add_argument("--timeout", type=duration, default=120.0, metavar="S", help="for the whole guest; default: 120s")
+    sub.add_argument(
+        "--stage",
+        action="append",
+        default=[],
+        metavar="NAME=SCHEDULER",
+        help="a scheduler to be asked for by NAME: a NAME or PATH as for --scheduler, and arguments in the same word",
+    )
+    sub.add_argument("--control", metavar="SOCKET", help="where scxlife ctl of this host can ask the guest's PID 1")
+    sub.add_argument(
+        "--restart", choices=POLICIES, help="after which ends a scheduler is started again (default: never)"
+    )
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
     sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
@@ -129,6 +150,27 @@ def _kernel(name: str | None) -> Path:
     return kernels.find(name).vmlinuz
 
 
+def _staged(args: argparse.Namespace) -> tuple[image.Staged, ...]:
+    """What `--stage NAME=SCHEDULER [ARG…]` takes along."""
+    found: dict[str, image.Staged] = {}
+    for text in args.stage:
+        name, _, rest = text.partition("=")
+        words = rest.split(None, 1)
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise UsageError(f"--stage {text!r}: {error}") from None
+        if not words:
+            raise UsageError(f"--stage {text!r}: use NAME=SCHEDULER or 'NAME=SCHEDULER ARG…'")
+        if name in found:
+            raise UsageError(f"--stage {name}: there is another one of that name")
+        program = _scheduler(words[0])
+        if program is None:
+            raise UsageError(f"--stage {text!r}: no scheduler {words[0]}")
+        found[name] = image.Staged(name, program, "".join(words[1:]))
+    return tuple(found.values())
+
+
 def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> None:
     found = shutil.which("busybox")
     busybox = None if found is None else Path(found)
@@ -147,9 +189,18 @@ def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> N
         if not Path(name).is_file():
             raise ArtifactError(f"no file {name} to take along", "give the path of a file of this host")
         files.append((Path(name), str(Path(name).absolute())))
-    config = {"payload": args.payload, "setup": args.setup}
+    config: dict[str, object] = {"payload": args.payload, "setup": args.setup}
     definition = chosen(args, shipped().with_profile("boot"))
-    if not args.payload and args.run_for is None:
+    machine, staged = b"", _staged(args)
+    if staged or args.control or args.restart:
+        boot = None if scheduler is None else scheduler.name
+        if boot is not None and boot in (each.name for each in staged):
+            raise UsageError(f"--stage {boot}: the boot's own scheduler has that name")
+        config["operations"] = {"boot": boot, "staged": [each.name for each in staged]}
+        definition = definition.with_profile("operation")
+        given = {} if args.restart is None else {"restart": args.restart}
+        machine = freeze(operations().with_settings(linger=args.control is not None, **given))
+    if not args.payload and args.run_for is None and args.control is None:
         definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
     try:
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox)
@@ -157,6 +208,9 @@ def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> N
             config=json.dumps(config).encode(),
             definition=freeze(definition),
             boot=freeze(boot_ending()),
+            operations=machine,
+            control=CONTROL if machine else None,
+            staged=staged,
             scheduler=scheduler,
             scheduler_args=args.sched_args,
             programs=tuple(programs),
@@ -177,7 +231,7 @@ def _run(args: argparse.Namespace) -> int:
         print(line, file=out, flush=True)
 
     scheduler = None if args.no_scheduler else _scheduler(args.scheduler)
-    if args.no_scheduler and not args.payload:
+    if args.no_scheduler and not args.payload and args.control is None:
         raise UsageError("--no-scheduler: without a payload there is nothing to run: -- COMMAND")
     if scheduler is None and not args.no_scheduler:
         missing = NotConfigured(reason=f"there is no such command; nothing was touched ({args.scheduler})")
@@ -197,15 +251,55 @@ def _run(args: argparse.Namespace) -> int:
             memory=args.memory,
             timeout=args.timeout,
             append=tuple(args.append.split()),
+            control=None if args.control is None else _control(args.control),
         )
         write(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
 
-        def on_tape(line: str) -> None:
-            timeline(line)
-            tape(line)
+        if args.stage or args.control or args.restart:
+            attempt = _run_as_asked(spec, args.tape, tape, write)
+        else:
 
-        attempt = run_in_guest(spec, on_tape)
+            def on_tape(line: str) -> None:
+                timeline(line)
+                tape(line)
+
+            attempt = run_in_guest(spec, on_tape)
     return _report(args, attempt, write)
+
+
+def _run_as_asked(spec: GuestSpec, path: str | None, tape: TapeFile, write: Callable[[str], object]) -> Attempt:
+    """A guest that can be asked: the tape of operations goes to `tape`, that of each life to `path` and its number."""
+    timeline = OperationsTimeline(write)
+    with ExitStack() as stack:
+        lives: list[TapeFile] = []
+
+        def on_life(line: str) -> None:
+            timeline.life(line)
+            lives[-1](line)
+
+        def on_other(frame: frames.Frame) -> None:
+            if frame.type == frames.OPERATIONS:
+                line = frame.payload.decode("utf-8", "replace")
+                timeline.operations(line)
+                tape(line)
+                return
+            told = json.loads(frame.payload)
+            if told["event"] == "SchedulerBegins":
+                timeline.begins(told["name"], told["run"])
+                if lives:
+                    lives[-1].close()
+                lives.append(stack.enter_context(TapeFile(None if path is None else f"{path}.{told['run']}")))
+
+        return run_in_guest(spec, on_life, on_other)
+
+
+def _control(path: str) -> Path:
+    """Where QEMU is to listen. It would take the place of whatever is there."""
+    if Path(path).exists():
+        raise UsageError(f"--control {path}: there is something already: choose another path")
+    if not Path(path).absolute().parent.is_dir():
+        raise UsageError(f"--control {path}: there is no such folder: make it first")
+    return Path(path).absolute()
 
 
 def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], object]) -> int:

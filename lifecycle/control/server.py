@@ -37,10 +37,14 @@ ASKED = {name: EventName(name) for name in OPERATIONS if name != "stop"} | {"sto
 
 
 class Client:
-    """One connection: what it has sent of a line, and what it has not read yet."""
+    """Who talks at a descriptor: what it has sent of a line, and what it has not read yet.
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
+    At a `standing` one, a port to a guest's host, there is another one behind each hang-up.
+    """
+
+    def __init__(self, fd: int, *, standing: bool) -> None:
+        self.fd = fd
+        self.standing = standing
         self.read = bytearray()
         self.unread = bytearray()
         self.waiting = 0
@@ -69,16 +73,16 @@ class ControlServer:
     def bind(self, ask: Ask, status: Status) -> None:
         self._ask, self._status = ask, status
 
-    def adopt(self, connection: socket.socket) -> None:
-        """A client that came another way: whoever handed it over vouches for it."""
-        self._welcome(connection)
+    def adopt(self, port: int) -> None:
+        """A port at which clients come and go without a word: whoever hands it over vouches for them."""
+        self._welcome(Client(port, standing=True))
 
     def open(self) -> None:
         self._epoll = select.epoll()
         if self._listening is not None:
             self._epoll.register(self._listening, select.EPOLLIN)
         for client in self._clients.values():
-            self._epoll.register(client.connection, select.EPOLLIN)
+            self._epoll.register(client.fd, _events(client))
 
     def fileno(self) -> int | None:
         return None if self._epoll is None else self._epoll.fileno()
@@ -98,7 +102,7 @@ class ControlServer:
                 continue
             if events & select.EPOLLOUT:
                 self._send(client)
-            if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and fd in self._clients:
+            if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and self._clients.get(fd) is client:
                 self._receive(client)
         return []
 
@@ -134,13 +138,13 @@ class ControlServer:
         if uid not in (0, os.geteuid()):
             self._dismiss(connection, "not-allowed", f"user {uid} may not ask: only user {os.geteuid()} and root")
             return
-        self._welcome(connection)
+        self._welcome(Client(connection.detach(), standing=False))
 
-    def _welcome(self, connection: socket.socket) -> None:
-        connection.setblocking(False)
-        self._clients[connection.fileno()] = Client(connection)
+    def _welcome(self, client: Client) -> None:
+        os.set_blocking(client.fd, False)
+        self._clients[client.fd] = client
         if self._epoll is not None:
-            self._epoll.register(connection, select.EPOLLIN)
+            self._epoll.register(client.fd, _events(client))
 
     @staticmethod
     def _dismiss(connection: socket.socket, code: str, text: str) -> None:
@@ -152,16 +156,22 @@ class ControlServer:
                 return
 
     def _receive(self, client: Client) -> None:
-        try:
-            chunk = client.connection.recv(_CHUNK)
-        except BlockingIOError:
-            return
-        except OSError:
-            chunk = b""
-        if not chunk:
-            # What it has asked for goes on: nobody is told of it.
-            self._leave(client)
-            return
+        while self._clients.get(client.fd) is client:
+            try:
+                chunk = os.read(client.fd, _CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                chunk = b""
+            if not chunk:
+                # What it has asked for goes on: nobody is told of it.
+                self._leave(client)
+                return
+            self._heard(client, chunk)
+            if not client.standing:
+                return  # there may be more, which the next look finds; others come first
+
+    def _heard(self, client: Client, chunk: bytes) -> None:
         client.read += chunk
         while not client.leaving and (end := client.read.find(b"\n")) >= 0:
             line = bytes(client.read[:end])
@@ -205,7 +215,7 @@ class ControlServer:
         self._say(client, {"id": refusal.id, "error": {"code": refusal.code, "message": str(refusal)}})
 
     def _say(self, client: Client, message: Mapping[str, Any]) -> None:
-        if client.connection.fileno() < 0:
+        if self._clients.get(client.fd) is not client:
             return  # it has left
         client.unread += encode(message)
         self._send(client)
@@ -213,7 +223,7 @@ class ControlServer:
     def _send(self, client: Client) -> None:
         try:
             while client.unread:
-                del client.unread[: client.connection.send(client.unread)]
+                del client.unread[: os.write(client.fd, client.unread)]
         except BlockingIOError:
             pass
         except OSError:
@@ -222,12 +232,21 @@ class ControlServer:
         if len(client.unread) > MOST_UNREAD or (client.leaving and not client.unread):
             self._leave(client)
         elif self._epoll is not None:
-            wanted = select.EPOLLIN | (select.EPOLLOUT if client.unread else 0)
-            self._epoll.modify(client.connection, wanted)
+            self._epoll.modify(client.fd, _events(client))
 
     def _leave(self, client: Client) -> None:
-        if self._clients.pop(client.connection.fileno(), None) is None:
+        if self._clients.get(client.fd) is not client:
+            return
+        del self._clients[client.fd]
+        if client.standing and self._epoll is not None:
+            self._clients[client.fd] = Client(client.fd, standing=True)
             return
         if self._epoll is not None:
-            self._epoll.unregister(client.connection)
-        client.connection.close()
+            self._epoll.unregister(client.fd)
+        os.close(client.fd)
+
+
+def _events(client: Client) -> int:
+    """A port whose other side is away is hung up all the time: only what changes there is told."""
+    wanted = select.EPOLLIN | (select.EPOLLOUT if client.unread else 0)
+    return wanted | (select.EPOLLOUT | select.EPOLLET if client.standing else 0)

@@ -81,8 +81,8 @@ class Operations:
         self._prepare = prepare
         self._control = control
         policy = Policy.of(definition.settings)
-        facts = Facts()
-        self._payload = None if plan is None else Payload(kernel, plan, facts, self._no_payload)
+        self._facts = Facts()
+        self._payload = None if plan is None else Payload(kernel, plan, self._facts, self._no_payload)
         actions = Actions(self, policy, draw, self._payload)
         self.runtime = Runtime(
             definition,
@@ -107,6 +107,11 @@ class Operations:
     def status(self) -> dict[str, Any]:
         """What is wanted, what the kernel says at this moment, and whether they differ."""
         return status(self.kernel, self.runtime.state, self.standing)
+
+    @property
+    def payload_outcome(self) -> Mapping[str, Any] | None:
+        """How the payload ended; None while it runs, and where there was none."""
+        return self._facts.payload
 
     def pids(self) -> tuple[int, ...]:
         """The processes whose statuses this takes itself."""

@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scxlife.lifecycle.duration_option import duration
 from scxlife.lifecycle.lines import Lines
 from scxlife.lifecycle.notify import ServiceManager
-from scxlife.lifecycle.options import duration, operations
+from scxlife.lifecycle.options import operations
 from scxlife.lifecycle.plan import NOTIFY_SOCKET, scheduler_environment
 from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.linux import LinuxKernel

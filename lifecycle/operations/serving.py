@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,8 @@ from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
 
 from .operations import Operations
-from .staging import log_path
+from .staging_slots import log_path
+from .timeline import OperationsTimeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 # States of the machine in which all is about to end.
 ENDING = ("closing", "dismissing", "discarding")
-_WIDE = "{t:9.3f}  {who:<16} {state:<11} {event:<14} {then:<14} {cause}"
-HEADER = f"{'TIME':>9}  {'SCHEDULER':<16} {'STATE':<11} {'EVENT':<14} {'NEXT':<14} CAUSE"
 
 
 class Serving:
@@ -67,7 +65,7 @@ class Serving:
         self._control = control
         self._tape = tape
         self._life_tape: TapeFile | None = None
-        self._began = kernel.monotonic()
+        self._timeline = OperationsTimeline(write)
         self.last: Mapping[str, Any] | None = None
 
     def run(self, first: str | None) -> int:
@@ -87,14 +85,13 @@ class Serving:
                 self._prepare,
                 command=lambda name: self._staged[name].command,
                 draw=random.random,
-                observer=Tape(self._machine, self._kernel.monotonic, tape, self._say_step),
+                observer=Tape(self._machine, self._kernel.monotonic, tape, self._timeline.operations),
                 news=lambda told: self._told(told, server),
                 control=lambda: server,
             )
             server.bind(operations.request, operations.status)
             if listening is not None:
                 self._write(f"scxlife: listening on {plain(listening.path)}")
-            self._write(HEADER)
             if first is None:
                 self._manager.tell(READY="1")
             stack.callback(self._end_tape)
@@ -112,8 +109,8 @@ class Serving:
         )
         self._end_tape()
         self._life_tape = TapeFile(None if self._tape is None else f"{self._tape}.{number}")
-        who = f"{name}#{number}"
-        tape = Tape(self._life, self._kernel.monotonic, self._life_tape, lambda line: self._say_step(line, who))
+        self._timeline.begins(name, number)
+        tape = Tape(self._life, self._kernel.monotonic, self._life_tape, self._timeline.life)
         return Supervision(self._kernel, self._life, plan, observer=tape, announce=announce)
 
     def _end_tape(self) -> None:
@@ -136,19 +133,3 @@ class Serving:
             if outcome.status:
                 say_outcome(outcome, self._write, log_path=outcome.log_path)
                 self._write("")
-
-    def _say_step(self, line: str, who: str = "") -> None:
-        from scxlife.lifecycle.timeline import cause_of, shown
-
-        record = json.loads(line)
-        if not shown(record):
-            return
-        facts = {"t": record["t"] - self._began, "who": who}
-        if record["kind"] == "action":
-            cause = f"action {record['name']} failed: {record['error']}"
-            self._write(plain(_WIDE.format(**facts, state="", event="", then="", cause=cause)))
-            return
-        moved = record["to"] != record["state"]
-        then = f"→ {record['to']}" if moved else "deferred" if record["cell"] == "defer" else ""
-        facts |= {"state": record["state"], "event": record["event"], "then": then, "cause": cause_of(record)}
-        self._write(plain(_WIDE.format(**facts).rstrip()))

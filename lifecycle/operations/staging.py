@@ -11,8 +11,7 @@ from scxlife.lifecycle.control.protocol import check_name
 from scxlife.lifecycle.search_path import found
 from scxlife.lifecycle.usage import UsageError
 
-# The files of a slot.
-BINARY, ARGUMENTS = "scheduler", "sched_args"
+from .staging_slots import ARGUMENTS, BINARY
 
 
 @attrs.frozen
@@ -52,8 +51,3 @@ def all_staged(texts: list[str], *, first: Staged | None) -> dict[str, Staged]:
             raise UsageError(f"--stage {each.name}: there is another one of that name")
         found[each.name] = each
     return found
-
-
-def log_path(folder: str, name: str, number: int) -> str:
-    """The log of the life `number`: that is never used again, so no log is written over."""
-    return f"{folder}/sched_{name}_{number}.log"

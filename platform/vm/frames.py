@@ -46,6 +46,8 @@ EXIT = 0x07
 INTERNAL_ERROR = 0x08
 #: A probe's name, a zero byte, and a chunk of what it produced.
 PROBE = 0x09
+#: One line of the tape of operations (JSON), where PID 1 can be asked.
+OPERATIONS = 0x0A
 
 # Host to guest.
 #: The sequence number of the frame that is acknowledged, 4 bytes, little-endian.
@@ -61,6 +63,7 @@ TYPE_NAMES = {
     EXIT: "exit",
     INTERNAL_ERROR: "internal-error",
     PROBE: "probe",
+    OPERATIONS: "operations",
     ACK: "ack",
 }
 

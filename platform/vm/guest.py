@@ -25,6 +25,8 @@ class GuestSpec:
     timeout: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
     #: Words that are added to the kernel's command line.
     append: tuple[str, ...] = ()
+    #: A unix socket, made by QEMU, whose clients talk to the guest's PID 1.
+    control: Path | None = None
 
 
 @attrs.frozen

@@ -31,6 +31,11 @@ SCHEDULER_ARGS = "/sched_args"
 CONFIG = "/scxlife/config.json"
 DEFINITION = "/scxlife/definition.json"
 BOOT = "/scxlife/boot.json"
+OPERATIONS = "/scxlife/operations.json"
+#: A slot for each staged scheduler, with the same two files as the boot's own has at the root.
+STAGING = "/staging/schedulers"
+#: What the payload finds as `scxlife`, where PID 1 can be asked.
+CONTROL_COMMAND = "/bin/scxlife"
 #: The last entry of the run's archive. Where it is missing, the kernel ran out of memory while it unpacked.
 SENTINEL = "/.scxlife_complete"
 #: What PID 1 says on the console in that case, before it gives up.
@@ -75,6 +80,12 @@ from {entry} import main
 main()
 """
 
+_CONTROL = """\
+#!{python} {flags}
+from {entry} import main
+raise SystemExit(main())
+"""
+
 
 class ImageError(Exception):
     """The image can't be built. The message says which part and why."""
@@ -89,6 +100,15 @@ class Base:
 
 
 @attrs.frozen
+class Staged:
+    """A scheduler that PID 1 can be asked for by its name; the arguments as a shell would write them."""
+
+    name: str
+    program: Path
+    arguments: str = ""
+
+
+@attrs.frozen
 class Run:
     """What one run adds to a base. A program brings its loader, its libraries, its interpreter."""
 
@@ -96,6 +116,10 @@ class Run:
     definition: bytes
     #: The definition of the boot's end, frozen as `definition` is; for an init that wants one.
     boot: bytes = b""
+    #: That of operations, frozen likewise, and the module whose ``main()`` asks PID 1; for an init that can be asked.
+    operations: bytes = b""
+    control: str | None = None
+    staged: tuple[Staged, ...] = ()
     scheduler: Path | None = None
     #: The arguments as a shell would write them.
     scheduler_args: str = ""
@@ -161,6 +185,15 @@ def build_run(base: Base, run: Run, target: Path) -> None:
     if run.scheduler is not None:
         placed += closure(run.scheduler, SCHEDULER, provided=base.holds)
         tree.file(SCHEDULER_ARGS, run.scheduler_args.encode())
+    for staged in run.staged:
+        slot = f"{STAGING}/{staged.name}"
+        placed += closure(staged.program, f"{slot}{SCHEDULER}", provided=base.holds)
+        tree.file(f"{slot}{SCHEDULER_ARGS}", staged.arguments.encode())
+    if run.control is not None:
+        tree.file(
+            CONTROL_COMMAND, _CONTROL.format(python=_PYTHON, flags=interpreter.FLAGS, entry=run.control).encode(), 0o755
+        )
+        tree.file(OPERATIONS, run.operations)
     for program in run.programs:
         placed += closure(program, str(program.absolute()), provided=base.holds)
     for file, guest in run.files:

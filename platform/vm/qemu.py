@@ -33,7 +33,7 @@ from scxlife.platform.vm.guest import (
     TimedOut,
     Truncated,
 )
-from scxlife.platform.vm.port import PORT_NAME
+from scxlife.platform.vm.port import CONTROL_NAME, PORT_NAME
 
 OnFrame = Callable[[frames.Frame], None]
 OnConsoleLine = Callable[[str], None]
@@ -60,8 +60,20 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
         *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
+        *_control(spec),
         *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
         *("-append", " ".join([*kernel_line, *spec.append])),
+    ]
+
+
+def _control(spec: GuestSpec) -> list[str]:
+    """A comma ends a value in QEMU's options unless it is doubled."""
+    if spec.control is None:
+        return []
+    path = str(spec.control).replace(",", ",,")
+    return [
+        *("-chardev", f"socket,id=control,path={path},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=control,name={CONTROL_NAME}"),
     ]
 
 
@@ -84,6 +96,7 @@ def run_guest(spec: GuestSpec, *, on_frame: OnFrame, on_console_line: OnConsoleL
                 stderr=subprocess.PIPE,
                 pass_fds=(console_there.fileno(), port_there.fileno()),
                 process_group=0,
+                umask=0o177 if spec.control is not None else -1,
                 bufsize=0,
             )
         except OSError as error:

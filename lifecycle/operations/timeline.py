@@ -1,0 +1,50 @@
+"""Several lives and what stands around them as lines for people, on one axis of time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.timeline import cause_of, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LINE = "{t:9.3f}  {who:<16} {state:<11} {event:<14} {then:<14} {cause}"
+HEADER = f"{'TIME':>9}  {'SCHEDULER':<16} {'STATE':<11} {'EVENT':<14} {'NEXT':<14} CAUSE"
+
+
+class OperationsTimeline:
+    """Reads the tapes line by line. Who `begins` is the one that the lines of a life are of, until the next does."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._start: float | None = None
+        self._who = ""
+
+    def begins(self, name: str, number: int) -> None:
+        self._who = f"{name}#{number}"
+
+    def life(self, line: str) -> None:
+        self._say(line, self._who)
+
+    def operations(self, line: str) -> None:
+        self._say(line, "")
+
+    def _say(self, line: str, who: str) -> None:
+        record = json.loads(line)
+        if self._start is None:
+            self._start = record["t"]
+            self._write(HEADER)
+        if not shown(record):
+            return
+        facts = {"t": record["t"] - self._start, "who": who, "state": "", "event": "", "then": ""}
+        if record["kind"] == "action":
+            cause = f"action {record['name']} failed: {record['error']}"
+        else:
+            moved = record["to"] != record["state"]
+            then = f"→ {record['to']}" if moved else "deferred" if record["cell"] == "defer" else ""
+            facts |= {"state": record["state"], "event": record["event"], "then": then}
+            cause = cause_of(record)
+        self._write(plain(_LINE.format(**facts, cause=cause).rstrip()))

@@ -1,0 +1,218 @@
+"""Schedulers that come and go on the real kernel, as the payload and the host ask PID 1 for them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from scxlife.lifecycle.control.client import Control, ControlError
+from scxlife.platform.vm.kernels import Kernel
+
+pytestmark = pytest.mark.guest
+
+PATIENCE = 300.0
+SEQUENCES = 50
+STAGE = ("--stage", "flat=scx_flatcg", "--stage", "central=scx_central")
+NAMES = ("scx_simple", "flat", "central")
+
+ASKED = r"""
+scxlife ctl replace flat && scxlife ctl status && scxlife ctl restart && scxlife ctl detach
+cat /sys/kernel/sched_ext/state
+scxlife ctl restart && scxlife ctl replace scx_simple
+scxlife ctl attach flat; echo "exit $?"
+scxlife ctl attach nobody; echo "exit $?"
+scxlife ctl fly; echo "exit $?"
+cat /sys/kernel/sched_ext/root/ops
+"""
+
+
+def vm_run(kernel: Kernel, *words: str) -> list[str]:
+    command = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--kernel", str(kernel.vmlinuz)]
+    return [*command, "--timeout", f"{PATIENCE:g}s", *words]
+
+
+def test_row_18_the_payload_asks_for_one_after_the_other(each_kernel: Kernel, tmp_path: Path) -> None:
+    tape = tmp_path / "tape"
+    words = vm_run(each_kernel, *STAGE, "--json", "--tape", str(tape), "--", "sh", "-c", ASKED)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=2 * PATIENCE)
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, outcome["outcome"]) == (0, "stopped"), done.stderr
+    said = [line.strip() for line in done.stderr.partition("payload's output:\n")[2].splitlines()]
+    assert said[0] == "attached   flat"
+    assert "attached   flat" in said[1:]
+    assert said[-8:] == [
+        "attached   scx_simple",
+        "refused    scx_simple",
+        "reason     scx_simple is there: replace it, or detach it first",
+        "exit 1",
+        "scxlife: error: no scheduler is staged as 'nobody'",
+        "exit 2",
+        *said[-2:],
+    ] or said[-9:-3] == [
+        "refused    scx_simple",
+        "reason     scx_simple is there: replace it, or detach it first",
+        "exit 1",
+        "scxlife: error: no scheduler is staged as 'nobody'",
+        "exit 2",
+        said[-4],
+    ]
+    assert "disabled" in said
+    # Each life has a tape of its own, beside that of what stands around them.
+    assert json.loads(tape.read_text().splitlines()[0])["machine"] == "operations"
+    lives = sorted(tmp_path.glob("tape.*"))
+    assert len(lives) == 5
+    assert all(json.loads(life.read_text().splitlines()[-1])["outcome"] == "stopped" for life in lives)
+
+
+class Guest:
+    """A guest that is asked from this host."""
+
+    def __init__(self, process: subprocess.Popen[str], path: Path, said: list[str]) -> None:
+        self.process = process
+        self.path = path
+        self.said = said
+
+
+@contextlib.contextmanager
+def guest(kernel: Kernel, folder: Path) -> Iterator[Guest]:
+    path = folder / "guest.sock"
+    words = vm_run(kernel, *STAGE, "--control", str(path), "--append", "printk.devkmsg=on")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        said: list[str] = []
+        try:
+            # QEMU listens by the time that the guest says a word.
+            for line in process.stdout:
+                said.append(line)
+                if "opening" in line:
+                    break
+            yield Guest(process, path, said)
+            out, _ = process.communicate(timeout=PATIENCE)
+            said += out.splitlines(keepends=True)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=PATIENCE)
+
+
+REQUESTS = st.one_of(
+    st.tuples(st.sampled_from(("attach", "replace")), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(("restart", "detach")), st.none()),
+)
+
+
+def drawn() -> list[list[tuple[str, str | None]]]:
+    """The same fifty sequences each time."""
+    found: list[list[tuple[str, str | None]]] = []
+
+    @seed(6)
+    @settings(
+        max_examples=SEQUENCES,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        deadline=None,
+    )
+    @given(st.lists(REQUESTS, min_size=1, max_size=5))
+    def draw(sequence: list[tuple[str, str | None]]) -> None:
+        found.append(sequence)
+
+    draw()
+    return found[:SEQUENCES]
+
+
+def expected(state: str | None, last: str | None, what: str, name: str | None) -> tuple[str, str | None, str | None]:
+    """The result, what is attached then, and what ran last: a model in three lines."""
+    if what == "detach":
+        return "detached", None, last
+    if what == "attach" and state is not None:
+        return "refused", state, last
+    wanted = last if what == "restart" else name
+    return ("refused", None, None) if wanted is None else ("attached", wanted, wanted)
+
+
+def test_row_18_fifty_random_sequences_that_the_host_asks_for_in_one_boot(small_kernel: Kernel, tmp_path: Path) -> None:
+    sequences = drawn()
+    assert len(sequences) == SEQUENCES
+    asked = 0
+    with guest(small_kernel, tmp_path) as ours:
+        state: str | None = "scx_simple"
+        last: str | None = "scx_simple"
+        with Control(str(ours.path), patience=PATIENCE) as control:
+            # What is asked while the boot's own is on its way waits for it.
+            first = control.replace("scx_simple")
+            assert first["result"] == "attached"
+            for sequence in sequences:
+                for what, name in sequence:
+                    arguments = () if name is None else (name,)
+                    answer = getattr(control, what)(*arguments)
+                    result, state, last = expected(state, last, what, name)
+                    assert answer["result"] == result, (what, name, answer)
+                    status = control.status()
+                    assert (status["attached"], status["drift"]) == (state, False), (what, name, status)
+                    kernel_state = "disabled" if state is None else "enabled"
+                    assert status["kernel"]["state"] == kernel_state
+                    asked += 1
+            lives = control.status()["runs"]
+            assert control.stop()["result"] == "closed"
+    said = "".join(ours.said)
+    assert ours.process.returncode == 0, said[-3000:]
+    # Nothing but clean ends: nobody was refused with EBUSY, nobody was taken for a crash, nobody was left.
+    ends = re.findall(r"ended +→ \w+ +([\w-]+):", said)
+    assert set(ends) == {"stopped"}
+    assert len(ends) == lives
+    assert "EBUSY" not in said
+    print(f"\n{asked} requests in {len(sequences)} sequences, {lives} lives in one boot")
+
+
+def test_a_host_that_hangs_up_and_comes_back_is_heard_again(small_kernel: Kernel, tmp_path: Path) -> None:
+    with guest(small_kernel, tmp_path) as ours:
+        with Control(str(ours.path), patience=PATIENCE) as control:
+            assert control.replace("flat")["name"] == "flat"
+        with Control(str(ours.path), patience=PATIENCE) as control:
+            with pytest.raises(ControlError, match="no scheduler is staged"):
+                control.attach("nobody")
+            assert control.status()["attached"] == "flat"
+        # Whoever asks and does not wait is not answered, and what was asked for is done.
+        with Control(str(ours.path), patience=0.001) as control, contextlib.suppress(ControlError):
+            control.detach()
+        until = time.monotonic() + PATIENCE
+        with Control(str(ours.path), patience=PATIENCE) as control:
+            while control.status()["attached"] is not None and time.monotonic() < until:
+                pass
+            seen: dict[str, Any] = dict(control.status())
+            assert (seen["state"], seen["desired"]) == ("idle", None)
+            control.stop()
+    assert ours.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stage", "nothing"],
+        ["--stage", "../a=scx_simple"],
+        ["--stage", "a=scx_nowhere"],
+        ["--stage", "scx_simple=scx_flatcg"],
+        ["--stage", "a=scx_simple", "--stage", "a=scx_flatcg"],
+        ["--control", "{folder}"],
+        ["--control", "{folder}/none/sock"],
+    ],
+)
+def test_what_can_not_be_staged_is_a_line_before_anything_is_booted(
+    small_kernel: Kernel, tmp_path: Path, words: list[str]
+) -> None:
+    command = vm_run(small_kernel, *(word.format(folder=tmp_path) for word in words))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "scxlife: error:" in done.stderr
