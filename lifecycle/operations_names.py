@@ -20,6 +20,8 @@ class State(StrEnum):
     """Not told yet what to begin with."""
     IDLE = "idle"
     """None is wanted, or what was wanted is over."""
+    LEFT = "left"
+    """Something of the last scheduler is still there, though SIGKILL was sent."""
     VACATING = "vacating"
     """One is wanted, and the kernel may still run another."""
     STARTING = "starting"
@@ -61,6 +63,8 @@ class EventName(StrEnum):
     """The kernel does not run it any more."""
     VACANT = "vacant"
     """The kernel runs no scheduler."""
+    GONE = "gone"
+    """What was left of the last scheduler has ended after all."""
     BACKOFF_OVER = "backoff_over"
     """The pause before a restart is over."""
     PAYLOAD_ENDED = "payload_ended"
@@ -158,6 +162,9 @@ class Actions(Protocol):
     def refuse_missing(self, event: Event, /) -> None:
         """This request can't be done as there is no such file."""
 
+    def refuse_left(self, event: Event, /) -> None:
+        """This request can't be done as something of the last one is still there."""
+
     def refuse_closing(self, event: Event, /) -> None:
         """This request can't be done as it is closing."""
 
@@ -195,6 +202,7 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "refuse_nothing_ran": given.refuse_nothing_ran,
         "refuse_attached": given.refuse_attached,
         "refuse_missing": given.refuse_missing,
+        "refuse_left": given.refuse_left,
         "refuse_closing": given.refuse_closing,
         "start_payload": given.start_payload,
         "stop_payload": given.stop_payload,

@@ -116,6 +116,11 @@ class Actions:
     def refuse_missing(self, event: Event) -> None:
         self._refuse(event, f"there is no file for {event.data['name']}: {self._standing.running} is left as it is")
 
+    def refuse_left(self, event: Event) -> None:
+        self._refuse(
+            event, f"something of {self._standing.running} is still there after SIGKILL: ask again when it is gone"
+        )
+
     def refuse_closing(self, event: Event) -> None:
         self._refuse(event, "it is closing")
 

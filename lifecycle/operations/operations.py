@@ -14,6 +14,7 @@ from scxlife.lifecycle.operations_names import EventName, actions_of, guards_of,
 from scxlife.lifecycle.outcomes import INTERNAL, as_json
 from scxlife.lifecycle.payload import Payload
 from scxlife.platform.sources.process import ProcessSource
+from scxlife.platform.sources.remains import RemainsSource
 from scxlife.platform.sources.signals import SignalSource
 from scxlife.platform.sources.slot import SlotSource
 
@@ -154,6 +155,7 @@ class Operations:
 
     def _ended(self, life: Supervision) -> None:
         outcome = life.end()
+        self.standing.remains = (None if life.process.reaped else life.facts.pid, life.facts.rest)
         self.standing.over(outcome)
         self.last_status = outcome.status
         data = {"outcome": outcome.name, "status": outcome.status, "reason": outcome.reason}
@@ -211,6 +213,7 @@ class Operations:
         own: dict[str, SourceMaker] = {
             "control": lambda _: self._control or (lambda: None),
             "slot": lambda _: lambda: SlotSource(self.kernel, cadence=self._seconds("cadence")),
+            "remains": lambda _: self._remains_source,
             "backoff": lambda _: lambda: BackoffSource(self.kernel, self.standing.pause_until),
             "payload": lambda _: self._payload_source,
             "signals": lambda _: self._signal_source,
@@ -225,6 +228,10 @@ class Operations:
     def _payload_source(self) -> EventSource | None:
         child = None if self._payload is None else self._payload.process.child
         return None if child is None else ProcessSource(self.kernel, child, "payload_ended")
+
+    def _remains_source(self) -> EventSource:
+        pid, others = self.standing.remains
+        return RemainsSource(self.kernel, pid, others, cadence=self._seconds("cadence"))
 
     def _signal_source(self) -> EventSource:
         caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -11,9 +11,12 @@ from scxlife.platform.sched_ext import ENABLED, snapshot
 from .restart_policy import History
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scxlife.lifecycle.outcomes import Outcome
     from scxlife.lifecycle.supervision import Supervision
     from scxlife.platform.kernel import Kernel
+    from scxlife.platform.process_group import Member
 
 VERSION = 1
 
@@ -32,6 +35,8 @@ class Standing:
     history: History = attrs.Factory(History)
     restarts: int = 0
     pause_until: float = 0.0
+    # Of the last life: its process, unless it was reaped, and who else of its tree was seen.
+    remains: tuple[int | None, Sequence[Member]] = (None, ())
 
     def begins(self, name: str) -> None:
         self.running = name

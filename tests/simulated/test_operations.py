@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scxlife.lifecycle.operations.answers import Busy, Cancelled, Closed, Detached, Failed, Refused
+from scxlife.lifecycle.operations.answers import Attached, Busy, Cancelled, Closed, Detached, Failed, Refused
 from scxlife.lifecycle.options import operations
 from scxlife.lifecycle.simulated.operations import Request, Story, Told, tell
 from scxlife.lifecycle.simulated.operations_properties import broken
 from scxlife.platform.sim.faults import ERRNOS, Fails, Stalls, WakesUp
 from scxlife.platform.sim.outside import Eject, Kill, Stranger
-from scxlife.platform.sim.program import Attach, Exit, Fork, Program, Serve, Sleep
+from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep
 
 COMMANDS = ("attach", "detach", "restart", "replace", "close")
 
@@ -26,6 +26,7 @@ SLOW = Program((Attach("slow", verify=5.0), Serve()))
 DEAF = Program((Attach("deaf"), Sleep(None)), catches=(), ignores=("SIGTERM", "SIGINT"))
 DIES = Program((Attach("dies"), Sleep(0.5), Exit(3)))
 STAYS = Program((Attach("stays"), Serve(poll=60.0)))
+STUCK = Program((Attach("stuck"), Sleep(0.5), Hang(40.0)))
 FOREIGN = Stranger(0.0, Program((Attach("foreign", verify=0.0, init=0.0), Serve())))
 
 STAGED = {"a": A, "b": B, "slow": SLOW, "deaf": DEAF, "dies": DIES, "stays": STAYS}
@@ -44,6 +45,7 @@ THERE: dict[str, tuple[Story, float]] = {
     "detaching": (Story(STAGED, "deaf", requests=(Request(1.0, "detach"),)), 1.5),
     "backing_off": (Story(STAGED, "dies", settings={"restart": "always", "backoff_first": 5.0}), 1.5),
     "given_up": (Story(STAGED, "dies", settings={"restart": "always", "start_limit": 0}), 1.5),
+    "left": (Story({**STAGED, "stuck": STUCK}, "stuck", requests=(Request(1.0, "detach"),)), 20.0),
     "closing": (Story(STAGED, "deaf", requests=(Request(1.0, "close"),)), 1.5),
     "dismissing": (
         Story(
@@ -73,7 +75,7 @@ def test_every_pair_of_requests_in_every_state_is_answered_and_breaks_nothing(st
         for second in COMMANDS:
             for apart in (0.0, 0.002, 0.1):
                 asked = (Request(at, first, NAMED.get(first)), Request(at + apart, second, NAMED.get(second)))
-                told = tell(attrs.evolve(story, requests=(*story.requests, *asked), patience=30.0))
+                told = tell(attrs.evolve(story, requests=(*story.requests, *asked), patience=at + 30.0))
                 assert broken(told) == [], (first, second, apart)
                 came = [(where, what) for where, what in asked_in(told) if where == state]
                 if (state, first) in came:
@@ -204,13 +206,18 @@ def test_K1_an_ejection_is_drift_while_the_process_lives() -> None:
 
 
 def test_what_is_left_running_is_never_joined_by_a_second_one() -> None:
-    from scxlife.platform.sim.program import Hang
-
-    stuck = Program((Attach("stuck"), Sleep(0.5), Hang(None)))
-    done = tell(Story({"stuck": stuck, "a": A}, "stuck", (Request(1.0, "replace", "a"),), patience=60.0))
-    assert [name for name, _, _ in done.begun] == ["stuck"]
-    assert isinstance(done.answers[0].answer, Failed)
-    assert [what for what in broken(done) if "never two" in what or "one answer" in what] == []
+    stuck = Program((Attach("stuck"), Sleep(0.5), Hang(40.0)))
+    asked = (
+        Request(1.0, "replace", "a"),
+        Request(20.0, "attach", "a"),
+        Request(21.0, "restart"),
+        Request(22.0, "detach"),
+        Request(50.0, "attach", "a"),
+    )
+    done = tell(Story({"stuck": stuck, "a": A}, "stuck", asked, patience=60.0))
+    assert broken(done) == []
+    assert [type(answered.answer) for answered in done.answers] == [Failed, Refused, Refused, Detached, Attached]
+    assert [name for name, _, _ in done.begun] == ["stuck", "a"]
 
 
 # -- at random --------------------------------------------------------------------------------------------------------

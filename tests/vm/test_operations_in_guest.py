@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from tests.schedulers.build import fault_scheduler
 
 from scxlife.lifecycle.control.client import Control, ControlError
 from scxlife.platform.vm.kernels import Kernel
@@ -23,18 +25,37 @@ pytestmark = pytest.mark.guest
 
 PATIENCE = 300.0
 SEQUENCES = 50
-STAGE = ("--stage", "flat=scx_flatcg", "--stage", "central=scx_central")
-NAMES = ("scx_simple", "flat", "central")
+NAMES = ("scx_simple", "one", "two")
 
-ASKED = r"""
-scxlife ctl replace flat && scxlife ctl status && scxlife ctl restart && scxlife ctl detach
+ASKED = """
+scxlife ctl replace one && scxlife ctl restart && scxlife ctl detach
 cat /sys/kernel/sched_ext/state
 scxlife ctl restart && scxlife ctl replace scx_simple
-scxlife ctl attach flat; echo "exit $?"
+scxlife ctl attach two; echo "exit $?"
 scxlife ctl attach nobody; echo "exit $?"
-scxlife ctl fly; echo "exit $?"
+scxlife ctl fly 2>/dev/null; echo "exit $?"
 cat /sys/kernel/sched_ext/root/ops
 """
+SAID = """attached   one
+attached   one
+detached   one
+disabled
+attached   one
+attached   scx_simple
+refused    scx_simple
+reason     scx_simple is there: replace it, or detach it first
+exit 1
+scxlife: error: no scheduler is staged as 'nobody'
+exit 2
+exit 2
+simple
+"""
+
+
+def staged() -> list[str]:
+    """The fixture under two names, one of which takes its time."""
+    fault = fault_scheduler()
+    return ["--stage", f"one={fault}", "--stage", f"two={fault} --init-sleep 200"]
 
 
 def vm_run(kernel: Kernel, *words: str) -> list[str]:
@@ -44,35 +65,29 @@ def vm_run(kernel: Kernel, *words: str) -> list[str]:
 
 def test_row_18_the_payload_asks_for_one_after_the_other(each_kernel: Kernel, tmp_path: Path) -> None:
     tape = tmp_path / "tape"
-    words = vm_run(each_kernel, *STAGE, "--json", "--tape", str(tape), "--", "sh", "-c", ASKED)
+    words = vm_run(each_kernel, *staged(), "--json", "--tape", str(tape), "--", "sh", "-c", ASKED)
     done = subprocess.run(words, capture_output=True, text=True, timeout=2 * PATIENCE)
     outcome = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, outcome["outcome"]) == (0, "stopped"), done.stderr
-    said = [line.strip() for line in done.stderr.partition("payload's output:\n")[2].splitlines()]
-    assert said[0] == "attached   flat"
-    assert "attached   flat" in said[1:]
-    assert said[-8:] == [
-        "attached   scx_simple",
-        "refused    scx_simple",
-        "reason     scx_simple is there: replace it, or detach it first",
-        "exit 1",
-        "scxlife: error: no scheduler is staged as 'nobody'",
-        "exit 2",
-        *said[-2:],
-    ] or said[-9:-3] == [
-        "refused    scx_simple",
-        "reason     scx_simple is there: replace it, or detach it first",
-        "exit 1",
-        "scxlife: error: no scheduler is staged as 'nobody'",
-        "exit 2",
-        said[-4],
-    ]
-    assert "disabled" in said
+    output = done.stderr.partition("payload's output:\n")[2].partition("\n\n")[0]
+    assert output == textwrap.indent(SAID.rstrip(), "  ")
     # Each life has a tape of its own, beside that of what stands around them.
     assert json.loads(tape.read_text().splitlines()[0])["machine"] == "operations"
     lives = sorted(tmp_path.glob("tape.*"))
     assert len(lives) == 5
     assert all(json.loads(life.read_text().splitlines()[-1])["outcome"] == "stopped" for life in lives)
+
+
+def test_an_ejection_is_answered_by_the_policy(small_kernel: Kernel) -> None:
+    """The scheduler gives up by itself after a while, each time; the payload is not disturbed."""
+    fault = fault_scheduler()
+    words = vm_run(small_kernel, "--scheduler", str(fault), "--sched-args", "--error-after 700")
+    asked = "sleep 6; cat /sys/kernel/sched_ext/enable_seq"
+    words += ["--restart", "on-ejection", "--json", "--", "sh", "-c", asked]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=2 * PATIENCE)
+    output = done.stderr.partition("payload's output:\n")[2].split()
+    assert int(output[0]) >= 2, done.stderr
+    assert "→ backing_off" in done.stderr
 
 
 class Guest:
@@ -87,7 +102,12 @@ class Guest:
 @contextlib.contextmanager
 def guest(kernel: Kernel, folder: Path) -> Iterator[Guest]:
     path = folder / "guest.sock"
-    words = vm_run(kernel, *STAGE, "--control", str(path), "--append", "printk.devkmsg=on")
+    words = vm_run(
+        kernel,
+        *staged(),
+        "--control",
+        str(path),
+    )
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         said: list[str] = []
@@ -179,11 +199,11 @@ def test_row_18_fifty_random_sequences_that_the_host_asks_for_in_one_boot(small_
 def test_a_host_that_hangs_up_and_comes_back_is_heard_again(small_kernel: Kernel, tmp_path: Path) -> None:
     with guest(small_kernel, tmp_path) as ours:
         with Control(str(ours.path), patience=PATIENCE) as control:
-            assert control.replace("flat")["name"] == "flat"
+            assert control.replace("one")["name"] == "one"
         with Control(str(ours.path), patience=PATIENCE) as control:
             with pytest.raises(ControlError, match="no scheduler is staged"):
                 control.attach("nobody")
-            assert control.status()["attached"] == "flat"
+            assert control.status()["attached"] == "one"
         # Whoever asks and does not wait is not answered, and what was asked for is done.
         with Control(str(ours.path), patience=0.001) as control, contextlib.suppress(ControlError):
             control.detach()
@@ -203,8 +223,8 @@ def test_a_host_that_hangs_up_and_comes_back_is_heard_again(small_kernel: Kernel
         ["--stage", "nothing"],
         ["--stage", "../a=scx_simple"],
         ["--stage", "a=scx_nowhere"],
-        ["--stage", "scx_simple=scx_flatcg"],
-        ["--stage", "a=scx_simple", "--stage", "a=scx_flatcg"],
+        ["--stage", "scx_simple=scx_simple"],
+        ["--stage", "a=scx_simple", "--stage", "a=scx_simple"],
         ["--control", "{folder}"],
         ["--control", "{folder}/none/sock"],
     ],
@@ -214,5 +234,5 @@ def test_what_can_not_be_staged_is_a_line_before_anything_is_booted(
 ) -> None:
     command = vm_run(small_kernel, *(word.format(folder=tmp_path) for word in words))
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert (done.returncode in (1, 2), "Traceback" in done.stderr) == (True, False), done.stderr
     assert "scxlife: error:" in done.stderr
