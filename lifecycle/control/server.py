@@ -51,6 +51,7 @@ class Client:
         self.watches: object = None
         self.watching = False
         self.leaving = False
+        self.listened = 0
 
 
 class ControlServer:
@@ -82,7 +83,7 @@ class ControlServer:
         if self._listening is not None:
             self._epoll.register(self._listening, select.EPOLLIN)
         for client in self._clients.values():
-            self._epoll.register(client.fd, _events(client))
+            self._listen_to(client)
 
     def fileno(self) -> int | None:
         return None if self._epoll is None else self._epoll.fileno()
@@ -143,8 +144,12 @@ class ControlServer:
     def _welcome(self, client: Client) -> None:
         os.set_blocking(client.fd, False)
         self._clients[client.fd] = client
+        self._listen_to(client)
+
+    def _listen_to(self, client: Client) -> None:
         if self._epoll is not None:
-            self._epoll.register(client.fd, _events(client))
+            client.listened = _events(client)
+            self._epoll.register(client.fd, client.listened)
 
     @staticmethod
     def _dismiss(connection: socket.socket, code: str, text: str) -> None:
@@ -231,15 +236,18 @@ class ControlServer:
             return
         if len(client.unread) > MOST_UNREAD or (client.leaving and not client.unread):
             self._leave(client)
-        elif self._epoll is not None:
-            self._epoll.modify(client.fd, _events(client))
+        elif self._epoll is not None and client.listened != _events(client):
+            # Only then: to say the same once more makes a port that can be written to news again, for ever.
+            client.listened = _events(client)
+            self._epoll.modify(client.fd, client.listened)
 
     def _leave(self, client: Client) -> None:
         if self._clients.get(client.fd) is not client:
             return
         del self._clients[client.fd]
         if client.standing and self._epoll is not None:
-            self._clients[client.fd] = Client(client.fd, standing=True)
+            again = self._clients[client.fd] = Client(client.fd, standing=True)
+            again.listened = client.listened
             return
         if self._epoll is not None:
             self._epoll.unregister(client.fd)
