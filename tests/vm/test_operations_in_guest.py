@@ -23,7 +23,7 @@ from scxlife.platform.vm.kernels import Kernel
 
 pytestmark = pytest.mark.guest
 
-PATIENCE = 300.0
+PATIENCE = 900.0
 SEQUENCES = 50
 NAMES = ("scx_simple", "one", "two")
 
@@ -120,6 +120,11 @@ def guest(kernel: Kernel, folder: Path) -> Iterator[Guest]:
             yield Guest(process, path, said)
             out, _ = process.communicate(timeout=PATIENCE)
             said += out.splitlines(keepends=True)
+        except ControlError as error:
+            if error.code != "closed":
+                raise
+            out, _ = process.communicate(timeout=PATIENCE)
+            raise AssertionError(f"the guest has ended: {out[-5000:]}") from error
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -144,7 +149,7 @@ def drawn() -> list[list[tuple[str, str | None]]]:
         suppress_health_check=list(HealthCheck),
         deadline=None,
     )
-    @given(st.lists(REQUESTS, min_size=1, max_size=5))
+    @given(st.lists(REQUESTS, min_size=1, max_size=3))
     def draw(sequence: list[tuple[str, str | None]]) -> None:
         found.append(sequence)
 
