@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
@@ -16,26 +16,33 @@ from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
+from scxlife.lifecycle.lines import Lines
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
+
+if TYPE_CHECKING:
+    from scxlife.lifecycle.simulated.scenario import Scenario
 
 SUMMARY = "feed a tape back through its definition, or run a scenario again"
 DESCRIPTION = """Reads TAPE, which `scxlife run --tape` or `scxlife vm run --tape` wrote, and holds each record against
 what the definition says comes next. The first that differs is shown with its line, and no more is read.
 
 A scenario, which `scxlife fuzz` keeps of what it has found, is run again on its simulated kernel and shown step by
-step."""
+step. With --real plain processes play it on this host's kernel as well, in real time, and each step is shown with both
+times. What only a simulated machine can do (faults, a full disk) is left out of both and named; a scenario with a
+scheduler in it is refused. Ctrl-C is an interrupt of the run: it stops what was started."""
 EPILOG = """exit codes:
   0    the same, from the header to the end
-  1    a record differs; of a scenario: a property was violated
-  2    usage or definition error, or not a tape
+  1    a record differs; of a scenario: a property was violated, or with --real this kernel went another way
+  2    usage or definition error, not a tape, or a scenario that plain processes can't play
   3    the same as far as it goes, but the tape has no end or its last line is cut off
 
 examples:
   scxlife run --ready none --for 1s --tape run.tape -- sleep 60
   scxlife replay run.tape
   scxlife replay scenarios/attached-is-true-1f0c3a.yaml
+  scxlife replay --real daemon.yaml
   scxlife replay --definition lamp.yaml lamp.tape
   xz -dc run.tape.xz | scxlife replay --json -"""
 
@@ -60,13 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="say which settings were not those of this profile; the replay itself always takes the tape's",
     )
+    parser.add_argument("--real", action="store_true", help="play a scenario with processes of this host as well")
     parser.add_argument("--json", action="store_true", help="print the result as one object")
 
 
 def run(parsed: argparse.Namespace) -> int:
     name = "standard input" if parsed.tape == "-" else parsed.tape
     if name.endswith(SCENARIO):
-        return _run_again(name)
+        return _run_again(name, real=parsed.real)
+    if parsed.real:
+        return _refuse(f"{name}: --real plays scenarios, *.yaml, and a tape is what has been already")
     try:
         with ExitStack() as stack:
             tape = TapeReader(lines_of(_opened(parsed.tape, stack)))
@@ -91,7 +101,7 @@ def run(parsed: argparse.Namespace) -> int:
     return SAME if result.complete else CUT_OFF
 
 
-def _run_again(name: str) -> int:
+def _run_again(name: str, *, real: bool) -> int:
     from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
     from scxlife.lifecycle.simulated.show import show
 
@@ -99,7 +109,22 @@ def _run_again(name: str) -> int:
         scenario = parse(Path(name).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, ScenarioError) as error:
         return _refuse(f"{name}: {error}")
+    if real:
+        return _play(name, scenario)
     return DIFFERS if show(scenario, print) else SAME
+
+
+def _play(name: str, scenario: Scenario) -> int:
+    from scxlife.lifecycle.simulated.beside import beside
+    from scxlife.lifecycle.simulated.real import CantPlay
+
+    try:
+        return SAME if beside(scenario, Lines(sys.stdout)) else DIFFERS
+    except CantPlay as error:
+        said = "".join(f"\n  {reason}" for reason in error.reasons)
+        return _refuse(f"{name}: plain processes can't play this:{said}")
+    except OSError as error:
+        return _refuse(f"{name}: it could not be played: {error}")
 
 
 def _opened(tape: str, stack: ExitStack) -> BinaryIO:

@@ -108,8 +108,8 @@ def _converter() -> Converter:
     attrs.resolve_types(Program, vars(program))
     tagged: tuple[tuple[Any, str], ...] = ((Step, "do"), (Happening, "what"), (Fault, "what"))
     for union, tag in tagged:
-        configure_tagged_union(union, converter, tag_name=tag, tag_generator=_tag)
-        kinds = {_tag(cls) for cls in get_args(union)}
+        configure_tagged_union(union, converter, tag_name=tag, tag_generator=kind_of)
+        kinds = {kind_of(cls) for cls in get_args(union)}
         converter.register_structure_hook(union, _of_a_kind(tag, kinds, converter.get_structure_hook(union)))
     converter.register_structure_hook(float | None, lambda value, _: None if value is None else float(value))
     converter.register_structure_hook(Value, lambda value, _: value)
@@ -126,7 +126,7 @@ def _of_a_kind(tag: str, kinds: set[str], structure: Callable[[Any, Any], Any]) 
     return checked
 
 
-def _tag(cls: type) -> str:
+def kind_of(cls: type) -> str:
     """`LosesUevents` is `loses-uevents` in a file."""
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in cls.__name__).lstrip("-")
 
