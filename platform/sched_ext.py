@@ -103,7 +103,8 @@ class Fact:
     disabling  on the way out
 
     `stillborn`: how many links of ours were seen by now whose scheduler never was, as far as anybody has looked.
-    `link_held`: where none is enabled, our process or a descendant of it has a struct_ops link open all the same.
+    `link_held`: none is enabled, and our process or a descendant of it has a struct_ops link open all the same, one
+    whose scheduler was not known to be gone before.
     """
 
     kind: str
@@ -216,13 +217,22 @@ class Tracker:
         if not now.present:
             return Fact(ABSENT, now)
         if now.state in (DISABLED, ENABLING, DISABLING):
+            kept = self._keeps_one_of([holder for holder in held if holder.link_id not in self._dead_links])
             self._dead_links.update(holder.link_id for holder in held if holder.link_id is not None)
             stillborn = len(self._dead_links.difference(*self._proven.values()))
             kind = IDLE if now.state == DISABLED else now.state
-            return Fact(kind, now, stillborn=stillborn, link_held=bool(held))
+            return Fact(kind, now, stillborn=stillborn, link_held=kept)
         if now.state != ENABLED or now.instance is None:
             return Fact(UNPROVEN, now)
         return self._whose(now, now.instance, held)
+
+    def _keeps_one_of(self, lost: list[Holder]) -> bool:
+        """Whoever closes his link or dies has closed it before the kernel begins to disable: only one that is open yet,
+        now that the kernel was seen to disable, was taken from its holder."""
+        if not lost:
+            return False
+        now = {(holder.pid, holder.link_id) for holder in self._held_by_ours()}
+        return any((holder.pid, holder.link_id) in now for holder in lost)
 
     def still(self, fact: Fact) -> bool:
         """Whether what was ready is so yet, by the same link: the proof alone is looked at, where a look searches all

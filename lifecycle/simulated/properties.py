@@ -13,10 +13,11 @@ from scxlife.fsm.tape_reader import TapeReader
 from scxlife.lifecycle.outcomes import LeftRunning, SpawnFailed
 from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import Fails, LosesUevents, PowerCut, Stalls, WakesUp
-from scxlife.platform.sim.outside import Noise, Steal, Stranger
+from scxlife.platform.sim.outside import Eject, Noise, Steal, Stranger
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.program import Attach, Fork, Program
+from scxlife.platform.sim.struct_ops import BY_USER_SPACE
 from scxlife.platform.vm import frames
 
 from .run import Announcement, Run
@@ -392,7 +393,8 @@ def outcome_is_consistent(run: Run) -> Iterator[str]:
 
 
 def reason_is_true(run: Run) -> Iterator[str]:
-    """What the end says of the surroundings is so: nothing to start, no sched_ext, somebody else's scheduler."""
+    """What the end says of the surroundings is so: nothing to start, no sched_ext, somebody else's scheduler, somebody
+    who has detached ours."""
     said = next((record["outcome"] for record in run.records if record["kind"] == "end"), None)
     if said == "not-configured" and run.scenario.program is not None:
         yield "not-configured, and there is a program"
@@ -402,6 +404,10 @@ def reason_is_true(run: Run) -> Iterator[str]:
         yield "no sched_ext, and the kernel has it"
     if said == "not-attached/foreign" and all(run.owns(one.loader) for one in run.machine.sched_ext.history):
         yield "owned by another scheduler, and there was none but ours"
+    if said == "ejected/detached" and not any(
+        isinstance(one, Eject) and one.reason == BY_USER_SPACE for one in run.scenario.outside
+    ):
+        yield "somebody else detached its link, and nobody did"
 
 
 Property = Callable[[Run], Iterable[str]]
