@@ -10,31 +10,38 @@ from .faults import Injector
 
 
 class UeventSocket(Description):
+    """Once something did not fit, nothing gets in before all that is there was read, and only the first loss is told:
+    net/netlink/af_netlink.c, NETLINK_S_CONGESTED."""
+
     def __init__(self, broadcast: Uevents, room: int) -> None:
         self._broadcast = broadcast
         self._room = room
-        self._overrun = False
+        self._congested = False
+        self._untold = False
         self._datagrams: list[bytes] = []
         self.name = f"socket:[{broadcast.number()}]"
 
     def put(self, datagram: bytes) -> None:
-        if len(self._datagrams) < self._room:
-            self._datagrams.append(datagram)
-        else:
+        if self._congested or len(self._datagrams) >= self._room:
             self.overrun()
+        else:
+            self._datagrams.append(datagram)
 
     def overrun(self) -> None:
         """Something was lost: the next receive says so."""
-        self._overrun = True
+        self._untold = self._untold or not self._congested
+        self._congested = True
 
     def poll(self) -> int:
-        return (select.POLLIN if self._datagrams else 0) | (select.POLLERR if self._overrun else 0)
+        return (select.POLLIN if self._datagrams else 0) | (select.POLLERR if self._untold else 0)
 
     def receive(self) -> bytes | None:
-        if self._overrun:
-            self._overrun = False
+        told, self._untold = self._untold, False
+        datagram = self._datagrams.pop(0) if self._datagrams and not told else None
+        self._congested = self._congested and bool(self._datagrams)
+        if told:
             fail(errno.ENOBUFS)
-        return self._datagrams.pop(0) if self._datagrams else None
+        return datagram
 
     def close(self) -> None:
         self._broadcast.sockets.remove(self)
