@@ -1,4 +1,4 @@
-"""docs/simulation.md: its scenario is one, and is replayed as it stands there; its words are those of the code."""
+"""docs/simulation.md: its scenarios are replayed as they stand there; its words are those of the code."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from scxlife.platform.sim.program import Step
 PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
 
 
-def test_the_scenario_is_replayed_as_it_stands_there(tmp_path: Path) -> None:
-    assert write_files(PAGE, tmp_path) == ["ejected.yaml"]
-    parse((tmp_path / "ejected.yaml").read_text())
-    (session,) = sessions(PAGE)
-    assert play(session, tmp_path) == session.output
+def test_the_scenarios_are_replayed_as_they_stand_there(tmp_path: Path) -> None:
+    names = write_files(PAGE, tmp_path)
+    assert names == ["ejected.yaml", "daemon.yaml"]
+    for name in names:
+        parse((tmp_path / name).read_text())
+    assert len(sessions(PAGE)) == 2
+    for session in sessions(PAGE):
+        assert play(session, tmp_path) == session.output
 
 
 def test_every_kind_of_step_happening_fault_and_kernel_is_named() -> None:
