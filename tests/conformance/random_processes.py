@@ -19,6 +19,7 @@ from scxlife.lifecycle.simulated.beside import Moves
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import READY_FILE, Run, run
 from scxlife.lifecycle.simulated.scenario import Scenario
+from scxlife.platform.sim.faults import Stalls
 from scxlife.platform.sim.outside import Happening, Interrupt, Kill, RemoveFile, TouchFile
 from scxlife.platform.sim.program import Exit, Fork, Program, Remove, Serve, Sleep, Step, Stop, Touch, Write
 
@@ -29,6 +30,8 @@ UNIT = 0.4
 # Seconds that the exec, each sleep, or what comes from outside may be late without another way.
 LATE = 0.15
 LONGEST = 4.0
+# A supervisor to whom every call takes longer than a step of the program does.
+SLOW = tuple(Stalls(at, 0.002) for at in range(1, 3000))
 
 _SHORT = st.sampled_from([Sleep(number * UNIT) for number in (1, 2)])
 _SLEEPS = st.one_of(_SHORT, _SHORT, st.sampled_from([Sleep(3 * UNIT), Sleep(None)]))
@@ -140,6 +143,7 @@ def _whole_way(done: Run) -> object:
 def _late(life: Scenario) -> Iterator[Scenario]:
     outside = tuple(attrs.evolve(one, at=one.at + LATE) for one in life.outside)
     yield attrs.evolve(life, outside=outside)
+    yield attrs.evolve(life, faults=SLOW)
     for program in () if life.program is None else _late_programs(life.program):
         for happenings in (life.outside, outside):
             yield attrs.evolve(life, program=program, outside=happenings, seed=1)

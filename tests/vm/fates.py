@@ -88,6 +88,12 @@ def complaints(fate: Fate, told: Mapping[str, Any], *, descriptors: int, statuse
     else:
         ended = f"{outcome['outcome']}, exit {outcome['exit']}, generation {outcome['generation']}"
         wrong.append(f"{ended}, {outcome['reason']!r}: none of {fate.legal}")
+    return wrong + left_behind(told, descriptors=descriptors)
+
+
+def left_behind(told: Mapping[str, Any], *, descriptors: int) -> list[str]:
+    """What a life has left that it should not have."""
+    wrong = []
     if told["state"] != "disabled":
         wrong.append(f"the kernel says {told['state']}")
     if told["survivors"]:

@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,18 @@ class Boot:
         return len(self.lives) / (record.total_s - (record.first_frame_s or 0.0))
 
 
-def boot(kernel: Kernel, seed: int, numbers: Sequence[int], sigchld: str, folder: Path) -> Boot:
-    """Boots a guest whose PID 1 leads the lives with these numbers, SIGCHLD `default` or `ignored`."""
-    fates = [draw(seed, number) for number in numbers]
-    config = {"sigchld": sigchld, "lives": [fate.told_to_guest() for fate in fates]}
+@attrs.frozen
+class Led:
+    """One boot: how it ended, what PID 1 said of itself, and of each life what it said and the tape, in their order."""
+
+    result: guest.GuestResult
+    hello: dict[str, Any]
+    told: list[tuple[dict[str, Any], str]]
+
+
+def lead(kernel: Kernel, lives: Sequence[Mapping[str, Any]], sigchld: str, folder: Path) -> Led:
+    """Boots a guest whose PID 1 leads these lives one after the other, SIGCHLD `default` or `ignored`."""
+    config = {"sigchld": sigchld, "lives": [*lives]}
     qemu = Path(shutil.which("qemu-system-x86_64") or "qemu-system-x86_64")
     base = image.build_base(entry="inits.lives", modules=LAZY)
     run = image.Run(json.dumps(config).encode(), freeze(shipped().with_profile("boot")), scheduler=fault_scheduler())
@@ -78,22 +86,33 @@ def boot(kernel: Kernel, seed: int, numbers: Sequence[int], sigchld: str, folder
     spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", accel.choose("auto", qemu=qemu), qemu, timeout=PATIENCE_S)
     result = run_guest(spec, on_frame=lambda frame: told[frame.type].append(frame.payload))
     hello = json.loads(told[frames.HELLO][0]) if told[frames.HELLO] else {}
+    pairs = zip(told[frames.OUTCOME], told[frames.TAPE], strict=False)
+    return Led(result, hello, [(json.loads(said), tape.decode()) for said, tape in pairs])
+
+
+def boot(kernel: Kernel, seed: int, numbers: Sequence[int], sigchld: str, folder: Path) -> Boot:
+    """Leads the lives with these numbers."""
+    fates = [draw(seed, number) for number in numbers]
+    led = lead(kernel, [fate.told_to_guest() for fate in fates], sigchld, folder)
     lives = []
-    for number, fate, text, tape in zip(numbers, fates, told[frames.OUTCOME], told[frames.TAPE], strict=False):
-        said = json.loads(text)
-        wrong = complaints(fate, said, descriptors=hello["descriptors"], statuses_known=sigchld == "default")
-        lives.append(Life(seed, number, fate, said, tape.decode(), wrong))
-    return Boot(result, hello, lives)
+    for number, fate, (said, tape) in zip(numbers, fates, led.told, strict=False):
+        wrong = complaints(fate, said, descriptors=led.hello["descriptors"], statuses_known=sigchld == "default")
+        lives.append(Life(seed, number, fate, said, tape, wrong))
+    return Boot(led.result, led.hello, lives)
 
 
 def report(life: Life) -> str:
     """All that is known of a life that went wrong."""
-    log = "\n".join(life.told["outcome"]["log_tail"].splitlines()[-LOG_LINES:])
+    return "\n".join([str(life), *life.wrong, *story(life.told, life.tape)])
+
+
+def story(told: Mapping[str, Any], tape: str) -> list[str]:
+    """What happened, and the last of what the scheduler printed."""
     lines: list[str] = []
     timeline = Timeline(lines.append)
-    for line in life.tape.splitlines():
+    for line in tape.splitlines():
         timeline(line)
-    return "\n".join([str(life), *life.wrong, *lines, log])
+    return [*lines, *told["outcome"]["log_tail"].splitlines()[-LOG_LINES:]]
 
 
 def main(seed: str, number: str, sigchld: str = "default") -> int:

@@ -84,7 +84,7 @@ def live(kernel: InitKernel, definition: Definition, life: dict[str, Any], lines
     def announce(name: str, facts: Mapping[str, Any]) -> None:
         if name in ("attached", "reattached"):
             for deed in next(deeds, ()):
-                {"hurry": hurry, "interrupt": interrupt}[deed](run)
+                befall(run, deed)
 
     run = Supervision(
         kernel,
@@ -109,13 +109,16 @@ def live(kernel: InitKernel, definition: Definition, life: dict[str, Any], lines
     }
 
 
-def hurry(run: Supervision) -> None:
-    """What the scheduler waits for happens now."""
-    run.process.signal(signal.SIGUSR1)
-
-
-def interrupt(run: Supervision) -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+def befall(run: Supervision, deed: str) -> None:
+    """`interrupt`: a SIGINT to the supervisor; `sysrq`: the kernel throws out what it runs; `hurry`: what the scheduler
+    waits for happens now. Anything else is a signal that the scheduler gets from somebody else."""
+    if deed == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+    elif deed == "sysrq":
+        with open("/proc/sysrq-trigger", "w") as trigger:
+            trigger.write("S")
+    else:
+        run.process.signal(signal.SIGUSR1 if deed == "hurry" else signal.Signals[deed])
 
 
 def end_survivors(kernel: InitKernel) -> list[int]:
