@@ -76,9 +76,9 @@ class Beside:
         while (expected := self._waiting.pop(0)) != move:
             self._left_out(expected)
         self.latest = max(self.latest, move.at - expected.at)
-        if move.at < expected.at - _EARLY:
-            self.same = False
-        self._line(expected, move)
+        early = move.at < expected.at - _EARLY
+        self.same = self.same and not early
+        self._line(expected, move, "  (too early)" if early else "")
 
     def end(self) -> None:
         """Nothing more comes."""
@@ -89,11 +89,11 @@ class Beside:
         self.same = False
         self._line(expected, None)
 
-    def _line(self, ideal: Move | None, real: Move | None) -> None:
+    def _line(self, ideal: Move | None, real: Move | None, remark: str = "") -> None:
         move = real or ideal
         assert move is not None
         times = " ".join(f"{'-':>9}" if one is None else f"{one.at:9.3f}" for one in (ideal, real))
-        text = f"{times}  {move.state:<11} {move.event:<14} → {move.to:<12} {move.cause}"
+        text = f"{times}  {move.state:<11} {move.event:<14} → {move.to:<12} {move.cause}{remark}"
         self._write(plain(text.rstrip()))
 
 

@@ -118,6 +118,15 @@ def test_another_way_is_shown_with_the_last_words(tmp_path: Path) -> None:
     assert "what it printed differs" in lines and "  hello" in lines
 
 
+def test_the_same_step_too_early_is_another_way(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    scenario = "{ready: none, program: {steps: [{do: sleep, seconds: 10.0}]}, settings: {liveness: 60.0}}"
+    done = played(tmp_path, scenario, {"PATH": str(tmp_path / "bin")})
+    (ended,) = [line for line in done.stdout.splitlines() if " exited " in line]
+    assert done.returncode == 1
+    assert ended.endswith("(too early)")
+
+
 def test_a_move_that_only_one_of_them_makes_has_one_time(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     scenario = "{ready: none, program: {steps: [{do: sleep}], catches: []}, settings: {liveness: 0.2, run_for: 0.2}}"
