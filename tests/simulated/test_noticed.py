@@ -10,8 +10,8 @@ from scxlife.lifecycle.outcomes import Ejected, Stopped
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import Run, run
 from scxlife.lifecycle.simulated.scenario import Scenario
-from scxlife.platform.sim.faults import Fails
-from scxlife.platform.sim.outside import Eject
+from scxlife.platform.sim.faults import Fails, Stalls
+from scxlife.platform.sim.outside import Eject, Kill
 from scxlife.platform.sim.program import Attach, Exit, Fork, Program, Serve, Sleep
 
 
@@ -46,6 +46,13 @@ def test_A17_a_link_that_somebody_else_detached_is_told_as_that() -> None:
     done = story(Attach(), Sleep(None), outside=(Eject(2.0, "unregistered from user space"),))
     assert isinstance(done.outcome, Ejected)
     assert done.outcome.reason.startswith("somebody else detached its link")
+
+
+def test_A17_nobody_has_detached_the_link_of_one_that_is_killed_during_a_look() -> None:
+    """Between the look for its link and the look at the kernel it dies, whichever call of ours that is."""
+    for call in range(150, 400, 10):
+        done = story(Attach(), Sleep(None), outside=(Kill(0.12),), faults=(Stalls(call, 0.2),))
+        assert not isinstance(done.outcome, Ejected), f"stalled after call {call}: {done.outcome}"
 
 
 @pytest.mark.parametrize("reason", ["disabled by sysrq-S", "something that no kernel of today says"])
