@@ -193,7 +193,10 @@ class Actions:
         facts, said = self._facts, event.data
         if facts.ops is not None and said["scheduler"] not in (facts.ops, None):
             return
-        if said["verb"] == "disabled":
+        if said["verb"] == "enabled":
+            # It has attached again: what it lost before is not what it loses next.
+            facts.link_kept = False
+        elif said["verb"] == "disabled":
             facts.kernel_reason = str(said["reason"])
         elif said["detail"] is not None and len(facts.kernel_details) < DETAILS:
             facts.kernel_details.append(str(said["detail"]))
