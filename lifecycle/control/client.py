@@ -12,6 +12,7 @@ async with AsyncControl("/run/scxlife/control") as control:
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -46,7 +47,8 @@ class _Words:
     def __init__(self, path: str, patience: float) -> None:
         self.path = path
         self.patience = patience
-        self._number = 0
+        # Behind a guest's port others were heard before, and an answer to one of them may be on its way.
+        self._number = secrets.randbits(48)
 
     def _request(self, do: str, name: str | None) -> tuple[int, bytes]:
         self._number += 1

@@ -39,7 +39,9 @@ ASKED = {name: EventName(name) for name in OPERATIONS if name != "stop"} | {"sto
 class Client:
     """Who talks at a descriptor: what it has sent of a line, and what it has not read yet.
 
-    At a `standing` one, a port to a guest's host, there is another one behind each hang-up.
+    At a `standing` one, a port to a guest's host, there is another one behind each hang-up. What a client sends at once
+    can be there before the kernel says that it is (drivers/char/virtio_console.c: data and PORT_OPEN come in two
+    queues), so a port that was never seen `connected` has not hung up.
     """
 
     def __init__(self, fd: int, *, standing: bool) -> None:
@@ -51,6 +53,7 @@ class Client:
         self.watches: object = None
         self.watching = False
         self.leaving = False
+        self.connected = not standing
         self.listened = 0
 
 
@@ -101,6 +104,7 @@ class ControlServer:
             client = self._clients.get(fd)
             if client is None:
                 continue
+            client.connected = client.connected or not events & select.EPOLLHUP
             if events & select.EPOLLOUT:
                 self._send(client)
             if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and self._clients.get(fd) is client:
@@ -169,8 +173,9 @@ class ControlServer:
             except OSError:
                 chunk = b""
             if not chunk:
-                # What it has asked for goes on: nobody is told of it.
-                self._leave(client)
+                if client.connected:
+                    # What it has asked for goes on: nobody is told of it.
+                    self._leave(client)
                 return
             self._heard(client, chunk)
             if not client.standing:

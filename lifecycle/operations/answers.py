@@ -88,10 +88,11 @@ Reply = Callable[[Answer], object]
 
 
 class Desk:
-    """The requests that wait for their answer: each gets exactly one."""
+    """The requests that wait for their answer: each gets exactly one, when it is handed out."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, Reply] = {}
+        self._answered: list[tuple[Reply, Answer]] = []
         self._numbers = 0
 
     def take(self, reply: Reply) -> int:
@@ -102,7 +103,13 @@ class Desk:
 
     def answer(self, number: int, answer: Answer) -> None:
         """KeyError for a request that has its answer already."""
-        self._waiting.pop(number)(answer)
+        self._answered.append((self._waiting.pop(number), answer))
+
+    def hand_out(self) -> None:
+        """Who is told of a state has to see that state: so not before the machine is in it."""
+        answered, self._answered = self._answered, []
+        for reply, answer in answered:
+            reply(answer)
 
     @property
     def waiting(self) -> tuple[int, ...]:

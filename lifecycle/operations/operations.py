@@ -149,6 +149,7 @@ class Operations:
         while (life := self.standing.life) is not None and life.runtime.ending is not None:
             self._ended(life)
             self.sources.settle()
+        self.desk.hand_out()
         news, self._unpublished = self._unpublished, []
         for told in news:
             self._news(told)
@@ -173,6 +174,7 @@ class Operations:
             self.standing.over(life.end())
         for number in self.desk.waiting:
             self.desk.answer(number, Closed(reason="all has ended"))
+        self.desk.hand_out()
         self.sources.close()
 
     # -- for the actions

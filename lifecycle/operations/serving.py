@@ -77,6 +77,7 @@ class Serving:
             if self._control is not None:
                 listening = ListeningSocket(self._control)
                 stack.callback(listening.close)
+                self._write(f"scxlife: listening on {plain(listening.path)}")
             server = ControlServer(None if listening is None else listening.socket, self._staged)
             stack.callback(server.hang_up)
             operations = Operations(
@@ -90,8 +91,6 @@ class Serving:
                 control=lambda: server,
             )
             server.bind(operations.request, operations.status)
-            if listening is not None:
-                self._write(f"scxlife: listening on {plain(listening.path)}")
             if first is None:
                 self._manager.tell(READY="1")
             stack.callback(self._end_tape)

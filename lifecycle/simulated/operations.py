@@ -61,13 +61,15 @@ class Story:
 
 @attrs.frozen
 class Answered:
-    """An answer and what was true: virtual nanoseconds, what the kernel had told last, who of ours lived."""
+    """An answer and what was true: virtual nanoseconds, what the kernel had told last, who of ours lived, the machine's
+    state."""
 
     request: Request
     answer: Answer
     at: int
     told: tuple[int, str, Instance | None, int]
     alive: tuple[Process, ...]
+    state: str
 
 
 @attrs.define(eq=False)
@@ -130,10 +132,9 @@ class ScriptedControl:
             told.asked.append(request)
 
             def reply(answer: Answer, request: Request = request) -> None:
-                sched_ext = told.machine.sched_ext
-                told.answers.append(
-                    Answered(request, answer, told.machine.clock.now, sched_ext.last_told, told.alive())
-                )
+                assert told.operations is not None
+                state, last_told = told.operations.runtime.state, told.machine.sched_ext.last_told
+                told.answers.append(Answered(request, answer, told.machine.clock.now, last_told, told.alive(), state))
 
             told.operations.request(EventName(request.what), request.name, reply)
         return []

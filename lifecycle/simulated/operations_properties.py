@@ -76,6 +76,15 @@ def detached_is_true(told: Told) -> Iterator[str]:
             yield f"{answered.answer.result}, and {answered.alive[0].pid} lives"
 
 
+def who_is_told_sees_it(told: Told) -> Iterator[str]:
+    """An answer does not come before the state that it tells of."""
+    for answered in told.answers:
+        if isinstance(answered.answer, Attached) and answered.state in ("opening", "vacating", "starting"):
+            yield f"attached was told in the state {answered.state}"
+        if isinstance(answered.answer, Detached) and answered.state == "detaching":
+            yield "detached was told while it was detaching"
+
+
 def what_was_asked_for_came(told: Told) -> Iterator[str]:
     """Who asks for one by its name is told of that one."""
     for answered in told.answers:
@@ -123,6 +132,7 @@ PROPERTIES: dict[str, Callable[[Told], Iterable[str]]] = {
     "never two of ours": never_two_of_ours,
     "attached is true": attached_is_true,
     "detached is true": detached_is_true,
+    "who is told sees it": who_is_told_sees_it,
     "what was asked for came": what_was_asked_for_came,
     "restarts are limited": restarts_are_limited,
     "nothing is left": nothing_is_left,

@@ -66,7 +66,7 @@ def supervisor(folder: Path, *words: str) -> Iterator[Supervisor]:
         try:
             assert process.stdout is not None
             first = process.stdout.readline()
-            assert first.startswith("scxlife: listening on"), first + process.stdout.read()
+            assert first.startswith("scxlife: listening on"), first
             yield Supervisor(process, path)
         finally:
             if process.poll() is None:

@@ -99,6 +99,11 @@ def results(done: Told) -> list[tuple[str, str, str | None]]:
     return [(answered.request.what, answered.answer.result, answered.answer.name) for answered in done.answers]
 
 
+def test_K8_who_is_told_of_a_state_sees_that_state() -> None:
+    done = told(None, Request(1, "attach", "a"), Request(2, "replace", "b"), Request(3, "detach"), Request(4, "close"))
+    assert [answered.state for answered in done.answers] == ["running", "running", "idle", "closed"]
+
+
 def test_row_18_one_is_replaced_by_another_which_is_brought_back_by_a_restart() -> None:
     done = told("a", Request(1, "replace", "b"), Request(2, "restart"), Request(3, "close"))
     assert results(done) == [("replace", "attached", "b"), ("restart", "attached", "b"), ("close", "closed", None)]
@@ -111,7 +116,7 @@ def test_K2_what_ended_by_itself_is_started_again_when_somebody_asks() -> None:
     assert results(done)[:2] == [("restart", "attached", "dies"), ("attach", "attached", "a")]
 
 
-def test_row_18_two_at_once_are_worked_on_one_after_the_other() -> None:
+def test_row_18_K4_two_at_once_are_worked_on_one_after_the_other() -> None:
     done = told("a", Request(1, "replace", "b"), Request(1, "replace", "stays"), Request(3, "close"))
     assert results(done)[:2] == [("replace", "attached", "b"), ("replace", "attached", "stays")]
 
@@ -164,7 +169,7 @@ def test_K3_an_ejection_is_no_clean_end_whatever_the_exit_code(policy: str) -> N
     assert done.outcomes[0] == "ejected"
 
 
-def test_K5_restarts_come_later_and_later_and_have_an_end() -> None:
+def test_K5_H3_restarts_come_later_and_later_and_have_an_end() -> None:
     done = told("dies", settings={"restart": "always", "start_limit": 4, "backoff_jitter": 0.0}, patience=60.0)
     pauses = [
         round(over["t"] - ended["t"], 1)

@@ -167,7 +167,9 @@ def expected(state: str | None, last: str | None, what: str, name: str | None) -
     return ("refused", None, None) if wanted is None else ("attached", wanted, wanted)
 
 
-def test_row_18_fifty_random_sequences_that_the_host_asks_for_in_one_boot(small_kernel: Kernel, tmp_path: Path) -> None:
+def test_row_18_A9_fifty_random_sequences_that_the_host_asks_for_in_one_boot(
+    small_kernel: Kernel, tmp_path: Path
+) -> None:
     sequences = drawn()
     assert len(sequences) == SEQUENCES
     asked = 0
