@@ -11,6 +11,7 @@ import pytest
 
 from scxlife.fsm.codes import ERRORS, WARNINGS
 from scxlife.fsm.lint import check, check_text
+from scxlife.fsm.table import MAX_GUARDS
 
 FILE = "machine.yaml"
 HEAD = "format: 1\nmachine: thing\nversion: 1\ninitial: a\n"
@@ -19,6 +20,10 @@ TWO = "states:\n  a: {no-deadline: it waits}\n  b: {no-deadline: it waits}\n"
 AND_BACK = "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: go, to: a}\n"
 # Three groups of lines that many machines share: two states, one event that leads from each to the other.
 SWITCH = HEAD + GO + TWO + AND_BACK
+# More guards in one cell than are counted out, a row for each.
+MANY = [f"g{n}" for n in range(MAX_GUARDS + 1)]
+CROWD = SWITCH + "".join(f"  - {{in: b, on: go, if: {name}, to: b}}\n" for name in MANY)
+CROWDS_GUARDS = f"guards: {{{', '.join(f'{name}: x' for name in MANY)}}}\n"
 
 Found = list[tuple[str, str, int, int, int]]
 
@@ -75,6 +80,7 @@ CASES: list[tuple[str, str, str]] = [
     ("missing-key", "in a row", SWITCH.replace("{in: b, on: go, to: a}", "⟦{in: b, to: a}⟧")),
     ("missing-key", "actions and no fault",
      SWITCH.replace("events", "⟦events⟧").replace("to: a}", "to: a, do: beep}") + "actions: {beep: x}\n"),
+    ("wrong-type", "a word for a definition", "⟦include⟧\n"),
     ("wrong-type", "text for a number", SWITCH.replace("version: 1", "version: ⟦one⟧")),
     ("wrong-type", "a quoted number", SWITCH.replace("version: 1", "version: ⟦'1'⟧")),
     ("wrong-type", "a truth value for a number", SWITCH.replace("version: 1", "version: ⟦true⟧")),
@@ -220,6 +226,16 @@ CASES: list[tuple[str, str, str]] = [
     ("shadowed-row", "both values are taken before it", SWITCH.replace("to: a}", "to: a, if: g}")
      + "  - {in: b, on: go, unless: g, to: b}\n  - ⟦{in: b, on: go}⟧\nguards: {g: x}\n"),
     ("shadowed-row", "an ignored event", SWITCH + "ignore: [⟦{in: '*', on: go, because: x}⟧]\n"),
+    ("unopened-source", "a row with a guard", HEAD
+     + "events: {go: {source: caller}, ding: {source: s}}\nsources: {s: gpio}\nguards: {g: x}\n"
+     "states:\n  a: {no-deadline: x}\n  b: {no-deadline: x, sources: s}\n"
+     "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: go, to: a}\n"
+     "  - {in: [⟦a⟧, b], on: ding, if: g, to: a}\n  - {in: b, on: ding, to: b}\n"),
+    ("duplicate-row", "one of many guards", CROWD + "  - ⟦{in: b, on: go, if: g3, to: b}⟧\n" + CROWDS_GUARDS),
+    ("overlapping-rows", "one of many guards", CROWD + "  - ⟦{in: b, on: go, if: g3}⟧\n" + CROWDS_GUARDS),
+    ("shadowed-row", "one of many guards", CROWD + "  - ⟦{in: b, on: go, if: [g3, g4], to: b}⟧\n" + CROWDS_GUARDS),
+    ("missing-cell", "many guards and no row without", CROWD.replace("on: go, to: a", "on: go, if: g0, to: a")
+     .replace("  b: {no", "  ⟦b⟧: {no").replace("  - {in: b, on: go, if: g0, to: b}\n", "") + CROWDS_GUARDS),
     ("contradictory-guards", "at once", SWITCH + "  - {in: b, on: go, if: g, ⟦unless⟧: [g], to: b}\nguards: {g: x}\n"),
     ("row-out-of-final", "alone", HEAD + GO + "outcomes: {over: {}}\n"
      "states:\n  a: {no-deadline: x}\n  b: {final: over}\n"
@@ -298,6 +314,35 @@ def test_aliases_that_stand_for_millions_of_values_are_too_large() -> None:
     assert found.code == "too-large"
 
 
+@pytest.mark.parametrize(("count", "more"), [(8, ""), (9, " and 1 more")])
+def test_of_many_names_a_few_are_told(count: int, more: str) -> None:
+    reasons = ", ".join(f"r{number}: x" for number in range(count))
+    text = (
+        HEAD + GO + f"outcomes: {{over: {{reasons: {{{reasons}}}}}}}\n"
+        "states:\n  a: {no-deadline: x}\n  b: {final: over}\nrows: [{in: a, on: go, to: b}]\n"
+    )
+    told = "outcome 'over' needs one of its reasons: r0, r1, r2, r3, r4, r5, r6, r7"
+    assert f"{told}{more}" in [problem.message for problem in check_text(text, FILE).problems]
+
+
+def test_a_character_that_yaml_does_not_allow_is_named() -> None:
+    (found,) = check_text("format: 1\nmachine: th\x01ing\n", FILE).problems
+    assert re.fullmatch("unacceptable character #x0001: [a-z ]+", found.message)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("really is", "; a text with a comma in it stands in quotes"),
+        ("no deadline", "; did you mean 'no-deadline'?"),
+        ("zebra", ""),
+    ],
+)
+def test_a_key_that_nobody_knows_is_told_with_a_hint_where_there_is_one(key: str, hint: str) -> None:
+    (found,) = check_text(SWITCH.replace("b: {", f"b: {{{key}: x, "), FILE).problems
+    assert found.message == f"unknown key {key!r}{hint}"
+
+
 def test_a_file_that_is_not_there_is_unreadable() -> None:
     (found,) = check("no/such/file.yaml").problems
     assert (found.code, str(found.place), found.place.width) == ("unreadable", "no/such/file.yaml:1:1", 1)
@@ -321,6 +366,13 @@ SOUND = {
     "three rows that are all of two guards": HEAD + GO + TWO + "guards: {g: x, h: x}\nrows:\n"
     "  - {in: a, on: go, if: g, to: b}\n  - {in: a, on: go, if: h, to: b}\n  - {in: a, on: go, unless: [g, h]}\n"
     "  - {in: b, on: go, to: a}\n",
+    "as many guards as are counted out may close a cell together": SWITCH.replace(
+        "on: go, to: a", "on: go, if: g0, to: a"
+    )
+    + "".join(f"  - {{in: b, on: go, if: {name}, to: b}}\n" for name in MANY[1:MAX_GUARDS])
+    + f"  - {{in: b, on: go, unless: [{', '.join(MANY[:MAX_GUARDS])}], to: b}}\n"
+    + f"guards: {{{', '.join(f'{name}: x' for name in MANY[:MAX_GUARDS])}}}\n",
+    "many guards are closed by a row without any": CROWD + CROWDS_GUARDS,
     "a row without guards may stand before those with guards": SWITCH + "  - {in: b, on: go, if: g, to: b}\n"
     "guards: {g: x}\n",
     "a state goes before its group and a group before all": HEAD + GO + "groups: {g: [b, c]}\n"

@@ -10,6 +10,7 @@ import pytest
 
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.events import Event
+from scxlife.fsm.include import MAX_FILES
 from scxlife.fsm.lint import Report, check
 from scxlife.fsm.loader import load, loads
 from scxlife.fsm.problems import DefinitionError
@@ -223,6 +224,14 @@ def test_no_name_of_a_file_is_too_odd_to_be_told(write: Write) -> None:
         assert codes(check(write(machine=LAMP + f"include: {name}\n"))) == ["unreadable"], name
 
 
+@pytest.mark.parametrize(("included", "found"), [(MAX_FILES - 1, []), (MAX_FILES, ["include"])])
+def test_the_bound_is_on_all_files_of_a_definition(write: Write, included: int, found: list[str]) -> None:
+    names = [f"part{number}" for number in range(included)]
+    parts = dict.fromkeys(names, "guards: {}\n")
+    machine = write(machine=LAMP + f"include: [{', '.join(f'{name}.yaml' for name in names)}]\n", **parts)
+    assert codes(check(machine)) == found
+
+
 def test_hundreds_of_files_are_refused(write: Write) -> None:
     chain = {f"f{number}": f"include: f{number + 1}.yaml\n" for number in range(200)}
     machine = write(machine=LAMP + "include: f0.yaml\n", f200="guards: {}\n", **chain)
@@ -249,6 +258,8 @@ def test_hundreds_of_files_are_refused(write: Write) -> None:
          ["yaml-tag base.yaml:2:6", "\u00e9t\u00e9: !!x y"]),
         ("rows:\n  - {in: lit, on: press, to: drak}\n",
          ["unknown-state base.yaml:2:30", "- {in: lit, on: press, to: drak}"]),
+        ("states:\n  lit: {entri: beep}\n",
+         ["unknown-key base.yaml:2:9", "unknown-action base.yaml:2:16", "lit: {entri: beep}", "lit: {entri: beep}"]),
         ("states:\n  lit: {entry: beep}\n", ["unknown-action base.yaml:2:16", "lit: {entry: beep}"]),
     ],
 )  # fmt: skip

@@ -488,6 +488,13 @@ def test_a_difference_says_what_stands_there_and_what_was_expected() -> None:
     assert str(difference) == 'to: the tape has "broken", the definition says "asked"'
 
 
+def test_what_is_long_is_shown_by_its_first_two_hundred_characters() -> None:
+    for length, shown in ((198, f'"{"x" * 198}"'), (199, f'"{"x" * 199}…')):
+        difference = replayed(written(altered(TO_ASKED, to="x" * length))).difference
+        assert difference is not None
+        assert difference.tape == shown
+
+
 @pytest.mark.parametrize("field", ["seq", "t", "kind", "state", "event", "guards", "cell", "do", "verdict", "cause"])
 def test_a_field_that_lacks_is_told_as_nothing(field: str) -> None:
     told = [dict(record) for record in TOLD]

@@ -319,14 +319,26 @@ def test_nothing_is_delivered_before_the_start_and_there_is_one_start() -> None:
 def test_events_without_end_are_told_and_a_long_life_is_not() -> None:
     """The bound is on events in one go: between two of these the inbox was empty."""
     bench = Bench(LAMP_DEFINITION)
+    for _ in range(MAX_IMMEDIATE):
+        bench.runtime.post(Event("press"))
+    bench.runtime.deliver()
     for _ in range(MAX_IMMEDIATE + 1):
         bench.runtime.post(Event("press"))
         assert bench.runtime.deliver_one()
         assert not bench.runtime.deliver_one()
-    for _ in range(MAX_IMMEDIATE + 1):
+    for _ in range(2):
+        for _ in range(MAX_IMMEDIATE):
+            bench.runtime.post(Event("press"))
+        bench.runtime.deliver()
+    for _ in range(2 * MAX_IMMEDIATE + 1):
         bench.runtime.post(Event("press"))
     with pytest.raises(MachineError, match="and no end"):
         bench.runtime.deliver()
+    # Who goes on all the same has as many again.
+    for _ in range(MAX_IMMEDIATE):
+        assert bench.runtime.deliver_one()
+    with pytest.raises(MachineError, match="and no end"):
+        bench.runtime.deliver_one()
 
 
 def test_a_name_without_a_callable_is_refused_before_it_runs() -> None:

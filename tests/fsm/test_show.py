@@ -72,6 +72,12 @@ def test_a_long_line_is_cut_around_its_caret(column: int) -> None:
     assert quoted[MARGIN:].startswith("\u2026") == (column > 51)
 
 
+def test_a_line_that_just_fits_is_not_cut() -> None:
+    line = "x" * (WIDTH - 1) + "y"
+    assert shown(line, WIDTH)[1] == "    1 | " + line
+    assert shown(line + "z", WIDTH)[1].startswith("    1 | \u2026")
+
+
 def test_what_is_meant_may_be_longer_than_what_is_shown() -> None:
     _, quoted, carets = shown("x" * 10_000, 1, 10_000)
     assert len(carets) <= len(quoted)

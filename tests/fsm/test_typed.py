@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,7 +126,28 @@ def test_the_lifecycles_own_names_are_fresh() -> None:
     assert fresh == (ROOT / "lifecycle" / "scheduler_names.py").read_text(), stale
 
 
+@pytest.mark.parametrize("kept", ["actions", "guards", "neither"])
+def test_a_machine_has_types_for_what_it_declares(kept: str) -> None:
+    text = DOOR
+    if kept != "guards":
+        text = text.replace("if: unlocked, ", "").replace(
+            ", on: push, because: it is locked", ", on: fault, because: x"
+        )
+        text = re.sub(r"guards: .*\n", "", text)
+    if kept != "actions":
+        text = re.sub(r"actions: .*\n", "", text).replace("entry: [squeak, class], ", "")
+    made: dict[str, object] = {}
+    exec(typed_names(loads(text), "door.yaml"), made)
+    assert ("Actions" in made, "Guards" in made) == (kept == "actions", kept == "guards")
+
+
 def test_an_action_that_is_not_declared_is_refused_as_well() -> None:
     given = {"squeak": lambda event: None, "class": lambda event: None, "sqeak": lambda event: None}
     with pytest.raises(KeyError, match=r"'sqeak'.*'squeak'"):
+        Runtime(loads(DOOR), actions=given, guards={"unlocked": lambda event: True}, clock=lambda: 0.0)
+
+
+def test_of_several_that_are_not_declared_the_first_is_told() -> None:
+    given = dict.fromkeys(("squeak", "class", "yell", "ring"), lambda event: None)
+    with pytest.raises(KeyError, match="'ring' is given and not declared"):
         Runtime(loads(DOOR), actions=given, guards={"unlocked": lambda event: True}, clock=lambda: 0.0)

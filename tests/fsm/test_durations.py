@@ -1,0 +1,40 @@
+"""Durations are read as they are written, and written as short as they are exact."""
+
+from __future__ import annotations
+
+import pytest
+
+from scxlife.fsm.durations import LONGEST, format_duration, parse_duration
+
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_number_with_its_unit_is_seconds_and_comes_back(unit: str) -> None:
+    for text in ("1", "7"):
+        seconds = parse_duration(text + unit)
+        assert seconds == pytest.approx(float(text) * UNITS[unit])
+        assert format_duration(seconds) == text + unit
+
+
+def test_a_fraction_and_blanks_around_the_unit_are_read() -> None:
+    assert parse_duration(" 1.5 s ") == 1.5
+
+
+@pytest.mark.parametrize("text", ["", "5", "s", "5 parsecs", "-1s", "1.s", "1s2"])
+def test_what_is_no_duration_says_what_would_be_one(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration: write a number and a unit, such as 50ms"):
+        parse_duration(text)
+
+
+def test_a_year_is_the_longest() -> None:
+    assert parse_duration("366d") == LONGEST
+    with pytest.raises(ValueError, match="longer than a year"):
+        parse_duration("366.001d")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (90, "90s"), (1.5, "1500ms"), (0.0015, "1500us"), (3600, "1h"), (5400, "90m")]
+)
+def test_the_spelling_has_one_unit(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
