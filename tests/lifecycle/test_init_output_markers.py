@@ -54,6 +54,10 @@ def test_row_21_bare_markers_go_from_the_first_start_to_the_last_end() -> None:
     assert dumps(console) == [Dump(f"a\n{END}\nb\n{START}\nc\n", None, True)]
 
 
+def test_a_dump_may_be_all_that_a_console_said() -> None:
+    assert dumps(f"{START}\na\n{END}\n") == [Dump("a\n", None, True)]
+
+
 def test_a_console_without_a_dump_has_none() -> None:
     assert dumps("") == []
     assert dumps(f"an {END} alone\n") == []

@@ -1,0 +1,66 @@
+"""The scheduler's log on a real disk: made safely, read by its end, given up from its beginning."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from scxlife.lifecycle.logfile import PAGE, TAIL_BYTES, TAIL_LINES, open_log, tail, trim
+from scxlife.platform.linux import LinuxKernel
+
+kernel = LinuxKernel()
+
+
+def test_it_is_made_anew_and_never_through_a_link(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "log", tmp_path / "elsewhere"
+    path.write_text("of an earlier run")
+    log = open_log(kernel, str(path))
+    assert (log.path, log.lost, log.readable, path.read_bytes()) == (str(path), None, True, b"")
+    kernel.close(log.fd)
+    elsewhere.write_text("not ours")
+    path.unlink()
+    path.symlink_to(elsewhere)
+    log = open_log(kernel, str(path))
+    assert (log.path, log.readable) == (None, False)
+    assert (log.lost or "").startswith(f"{path}: ELOOP: ")
+    assert elsewhere.read_text() == "not ours"
+    kernel.close(log.fd)
+
+
+def test_what_is_no_file_is_written_to_and_not_read(tmp_path: Path) -> None:
+    log = open_log(kernel, "/dev/null")
+    assert (log.path, log.lost, log.readable, tail(kernel, log)) == ("/dev/null", None, False, "")
+    kernel.close(log.fd)
+    os.mkfifo(tmp_path / "fifo")
+    fifo = os.open(tmp_path / "fifo", os.O_RDWR)
+    log = open_log(kernel, str(tmp_path / "fifo"))
+    assert "it is a FIFO" in (log.lost or "")
+    kernel.close(log.fd)
+    os.close(fifo)
+
+
+def test_its_tail_is_its_last_whole_lines(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    log = open_log(kernel, str(path))
+    path.write_text("".join(f"{number}\n" for number in range(TAIL_LINES + 1)))
+    assert tail(kernel, log).splitlines() == [str(number) for number in range(1, TAIL_LINES + 1)]
+    assert tail(kernel, log, dropped=2 * 10 + 3 * 30 - 2).splitlines() == ["40"]
+    # Of what begins before it only the whole lines are told.
+    path.write_text("b" * TAIL_BYTES + "\nend\n")
+    assert tail(kernel, log) == "end"
+    path.write_text("b" * (TAIL_BYTES - 5) + "\nend\n")
+    assert tail(kernel, log) == "b" * (TAIL_BYTES - 5) + "\nend"
+    kernel.close(log.fd)
+
+
+@pytest.mark.parametrize(("length", "given_up"), [(0, 0), (PAGE - 1, 0), (PAGE, PAGE), (2 * PAGE + 5, 2 * PAGE)])
+def test_whole_pages_of_its_beginning_are_given_up(tmp_path: Path, length: int, given_up: int) -> None:
+    path = tmp_path / "log"
+    log = open_log(kernel, str(path))
+    path.write_bytes(b"x" * 4 * PAGE)
+    assert PAGE % os.sysconf("SC_PAGE_SIZE") == 0
+    assert trim(kernel, log.fd, length) == given_up
+    assert path.read_bytes() == b"\0" * given_up + b"x" * (4 * PAGE - given_up)
+    kernel.close(log.fd)
