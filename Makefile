@@ -9,7 +9,7 @@ JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12
 
-.PHONY: help run test lint mutants pythons bench packages setup guest kernel clean
+.PHONY: help run test lint mutants mutation pythons bench packages setup guest kernel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make kernel  the kernels of the tests: one is fetched, one is built, which takes minutes, once"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make mutants puts defects back one by one, and tells which test or property notices"
+	@echo "make mutation changes the code at places drawn at random, and tells which test notices"
 	@echo "make pythons the simulation's tests under each Python from 3.11 to 3.14 that is here (PYTHONS='…' for more)"
 	@echo "make bench   the engine, the boot, an exit noticed, an attach noticed, a quiet run: each beside its peers"
 	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
@@ -70,6 +71,11 @@ mutants: $(VENV)/.ready
 # In PATH, pyenv's, and those of PYTHONS.
 pythons: setup
 	$(BIN)/python -m tests.pythons $(PYTHONS)
+
+# Changes drawn at random: about an hour. Its section of that page is made of what noticed them.
+mutation: $(VENV)/.ready
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[mutation]'
+	$(BIN)/python -m tests.mutation --page docs/mutants.md
 
 bench: guest
 	$(BIN)/python tests/bench/engine.py
