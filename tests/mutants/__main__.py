@@ -37,7 +37,8 @@ def main() -> int:
     survivors = [mutant.name for mutant, verdict in verdicts if verdict.by is None]
     print(f"{len(verdicts) - len(survivors)} of {len(verdicts)} killed", *survivors)
     if asked.page is not None:
-        asked.page.write_text(page(clean, verdicts))
+        former = asked.page.read_text() if asked.page.exists() else ""
+        asked.page.write_text(page(clean, verdicts, former))
     return 0 if clean.by is None and not survivors else 1
 
 

@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from .catalogue import Mutant, not_put_back
 from .laboratory import SEED, Verdict
 
+# Where the part begins that tests.mutation makes.
+GENERAL = "## General mutation"
+
 HEAD = """# Mutants
 
 Each line is a defect, or a belief that real systems have proven wrong, put back into the code as a small patch, and
@@ -21,7 +24,8 @@ test. Made by `make mutants`, which takes some minutes; ids are those of [behavi
 """
 
 
-def page(clean: Verdict, verdicts: Sequence[tuple[Mutant, Verdict]]) -> str:
+def page(clean: Verdict, verdicts: Sequence[tuple[Mutant, Verdict]], former: str) -> str:
+    """What stands in the `former` page of general mutation stays."""
     rows = [_row(mutant, verdict) for mutant, verdict in verdicts]
     killed = sum(verdict.by is not None for _, verdict in verdicts)
     attacked = sum(mutant.attacked for mutant, _ in verdicts)
@@ -38,7 +42,8 @@ def page(clean: Verdict, verdicts: Sequence[tuple[Mutant, Verdict]]) -> str:
         *(f"- {name}: {why}" for name, why in not_put_back().items()),
         "",
     ]
-    return HEAD + "".join(rows) + "\n".join(tail)
+    _, heading, general = former.partition(GENERAL)
+    return HEAD + "".join(rows) + "\n".join([*tail, heading + general])
 
 
 def _row(mutant: Mutant, verdict: Verdict) -> str:

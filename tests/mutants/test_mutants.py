@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,8 +12,10 @@ import yaml
 from scxlife.lifecycle.simulated.properties import PROPERTIES
 
 from .catalogue import LOADER, ROOT, Mutant, catalogue, not_put_back
-from .laboratory import Laboratory, laboratory
+from .laboratory import Laboratory, Verdict, laboratory
+from .page import GENERAL, page
 
+PAGE = ROOT / "docs" / "mutants.md"
 BEHAVIOURS = ROOT / "tests" / "behaviours.yaml"
 MUTANTS = {mutant.name: mutant for mutant in catalogue()}
 
@@ -48,6 +51,22 @@ def test_every_defect_of_the_reference_is_put_back_or_its_absence_explained() ->
     put_back = {id for mutant in catalogue() for id in mutant.ids}
     assert [f"defect-{n}" for n in range(1, 23) if f"defect-{n}" not in put_back | set(not_put_back())] == []
     assert len(MUTANTS) >= 45
+
+
+def test_the_page_has_the_mutants_of_the_catalogue_as_they_are_and_no_survivor() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| ([^|]*) \| (.*?) \| (.+?) \|[^|]*\|[^|]*\|$", PAGE.read_text(), re.MULTILINE)
+    assert [row[:3] for row in rows] == [(m.name, ", ".join(m.ids), m.belief) for m in MUTANTS.values()]
+    for name, _, _, by in rows:
+        killer = MUTANTS[name].killer.partition("[")[0]
+        assert by.strip("`").startswith(killer)
+    assert f"{len(MUTANTS)} of {len(MUTANTS)} killed" in PAGE.read_text()
+
+
+def test_what_is_made_of_the_catalogue_leaves_the_rest_of_the_page() -> None:
+    clean = Verdict(None, 2000, 34.0)
+    made = page(clean, [(next(iter(MUTANTS.values())), Verdict("noticed", 3, 1.0))], f"old\n{GENERAL}\n\nkept\n")
+    assert made.count("old") == 0
+    assert made.endswith(f"\n\n{GENERAL}\n\nkept\n")
 
 
 @pytest.fixture(scope="module")

@@ -178,6 +178,26 @@ def test_C4_C5_a_stored_status_is_waited_for_as_long_as_it_can_come(
     assert event.data["how"] == ("unknown" if expected is None else "pidfd_info")
 
 
+def test_C4_C7_the_wait_for_a_status_goes_on_though_a_poll_is_refused() -> None:
+    class Poor(Reaped):
+        """Has no memory for the first poll that comes later."""
+
+        refused = False
+
+        def poll(self, fds: Any, timeout: float | None) -> list[tuple[int, int]]:
+            if fds and self.now > 100.0 and not self.refused:
+                self.refused = True
+                raise OSError(errno.ENOMEM, "no memory")
+            return super().poll(fds, timeout)
+
+    port = Poor([*[(select.POLLIN, None)] * 32, (HUNG_UP, STATUS)])
+    source = ProcessSource(port, Child(1, 50, 1, SH))
+    source.open()
+    (event,) = wait_for(source, port)
+    assert port.refused
+    assert event.data["exit"] == {"code": 5}
+
+
 def test_C4_the_wait_for_a_status_is_bounded_and_does_not_spin() -> None:
     port = Reaped([(select.POLLIN, None)])
     source = ProcessSource(port, Child(1, 50, 1, SH))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from scxlife.lifecycle.outcomes import Ejected, Stopped
+from scxlife.lifecycle.link_keepers import who_keeps
+from scxlife.lifecycle.outcomes import Ejected, LeftRunning, NotAttached, StartupDied, Stopped
 from scxlife.lifecycle.simulated.properties import violations
-from scxlife.lifecycle.simulated.run import Run, run
+from scxlife.lifecycle.simulated.run import Run, machine_for, run
 from scxlife.lifecycle.simulated.scenario import Scenario
+from scxlife.platform.sim import SimKernel
 from scxlife.platform.sim.faults import Fails, Stalls
-from scxlife.platform.sim.outside import Eject, Kill
-from scxlife.platform.sim.program import Attach, Exit, Fork, Program, Serve, Sleep
+from scxlife.platform.sim.outside import Eject, Kill, Stranger
+from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Write
 
 
 def story(*steps: Any, end: Exit | None = None, **more: Any) -> Run:
@@ -40,6 +43,20 @@ def test_defect_20_a_grandchild_goes_with_its_group_where_no_cgroup_can_be_made(
     done = story(Fork(deaf), Attach(), Serve(), kernel="container", patience=2.0)
     assert isinstance(done.outcome, Stopped)
     assert not [process for process in done.machine.processes.everyone if done.owns(process) and process.alive]
+
+
+def test_A8_a_restart_behind_a_slow_disable_is_waited_for() -> None:
+    steps = (Attach(end=4.0), Serve(), Attach(), Serve())
+    done = story(*steps, kernel="no-network", outside=(Eject(2.0),), patience=15.0)
+    assert isinstance(done.outcome, Stopped)
+    assert [said.name for said in done.announcements] == ["attached", "lost", "reattached"]
+
+
+def test_A8_what_the_kernel_is_still_disabling_it_has_not_let_go_of() -> None:
+    done = story(Attach(pin="/sys/fs/bpf/kept", end=10.0), Serve(), outside=(Eject(2.0),), patience=15.0)
+    assert isinstance(done.outcome, LeftRunning)
+    assert "pinned at /sys/fs/bpf/kept" in done.outcome.reason
+    assert done.outcome.kernel_reason == "runnable task stall"
 
 
 def test_A17_a_link_that_somebody_else_detached_is_told_as_that() -> None:
@@ -72,18 +89,108 @@ def test_A20_H4_a_verifier_that_takes_its_time_is_given_it() -> None:
 
 
 def test_A30_a_payload_that_ends_behind_an_ejection_which_nobody_saw_is_no_stop() -> None:
-    for late in range(8):
-        done = story(
-            Attach(),
-            Sleep(None),
-            kernel="container",
-            payload=Program((Sleep(1.0),)),
-            outside=(Eject(1.02 + 0.01 * late),),
-        )
-        assert isinstance(done.outcome, Ejected)
+    """The kernel's word comes when it is done with it, and it is at it when the payload ends."""
+    payload = Program((Sleep(1.0),))
+    done = story(Attach(end=3.0), Sleep(None), payload=payload, outside=(Eject(0.8),))
+    assert isinstance(done.outcome, Ejected)
+    assert [said.name for said in done.announcements][:2] == ["attached", "lost"]
 
 
 def test_defect_13_H5_what_is_attached_early_does_not_wait_its_window_out() -> None:
     done = story(Attach(), Serve(), settings={"liveness": 2.0}, patience=4.0)
     assert done.outcome is not None
     assert done.outcome.timings["run"] < 1.0
+
+
+def test_a_verifier_that_never_ends_is_told_with_the_time_that_it_took() -> None:
+    done = story(Attach(verify=100.0), Serve(), patience=200.0)
+    assert isinstance(done.outcome, NotAttached)
+    assert re.search(r"\(\d\d\.\d s of it in the kernel\)", done.outcome.reason)
+    assert done.outcome.phase == "attach"
+
+
+def test_who_sleeps_takes_no_time_in_the_kernel_and_none_is_told() -> None:
+    done = story(Sleep(None), patience=200.0)
+    assert isinstance(done.outcome, NotAttached)
+    assert "in the kernel" not in done.outcome.reason
+
+
+def test_the_kernels_reason_is_told_with_what_came_of_it_and_only_then() -> None:
+    thrown_out = story(Attach(), Serve(), outside=(Eject(2.0, "runnable task stall"),)).outcome
+    assert thrown_out is not None
+    assert "(runnable task stall)" in thrown_out.reason
+    assert thrown_out.phase == "run"
+    stopped = story(Attach(), Serve(), patience=2.0).outcome
+    assert stopped is not None
+    assert "(" not in stopped.reason
+
+
+def test_a_log_that_can_not_be_looked_at_is_lost_and_nothing_else() -> None:
+    done = story(Attach(), Serve(), faults=(Fails("fstat", "EIO"),), patience=2.0)
+    assert isinstance(done.outcome, Stopped)
+    assert (done.outcome.log_lost or "").startswith("/tmp/sched.log: EIO: ")
+    assert done.outcome.log_path is None
+
+
+@pytest.mark.parametrize("kernel", ["7.2", "container"], ids=["in its cgroup", "in its group"])
+def test_who_does_not_end_is_named_and_so_is_what_is_left_behind(kernel: str) -> None:
+    done = story(Fork(Program((Hang(None),))), Attach(), Serve(), kernel=kernel, patience=2.0)
+    assert isinstance(done.outcome, LeftRunning)
+    (left,) = [process for process in done.machine.processes.everyone if done.owns(process) and process.alive]
+    assert f"(pid {left.pid})" in done.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("kernel", "ready", "told"),
+    [("no-sched-ext", "sched_ext", True), ("7.2", "sched_ext", False), ("no-sched-ext", "file", False)],
+)
+def test_who_dies_early_where_there_is_no_sched_ext_is_told_so(kernel: str, ready: str, told: bool) -> None:
+    done = story(end=Exit(3), kernel=kernel, ready=ready)
+    assert isinstance(done.outcome, StartupDied)
+    assert ("sched_ext sysfs absent" in done.outcome.reason) == told
+
+
+def test_an_outcome_has_its_times_and_the_whole_log() -> None:
+    done = story(Attach(), Serve(), patience=2.0)
+    assert done.outcome is not None
+    assert done.outcome.timings["stop"] == pytest.approx(2.0, abs=0.05)
+    assert done.outcome.timings["end"] == pytest.approx(done.seconds, abs=0.05)
+    assert done.outcome.log_dropped == 0
+
+
+def test_a_stranger_that_was_first_is_named() -> None:
+    theirs = Stranger(0.1, Program((Attach(), Serve())))
+    done = story(Sleep(0.5), Attach(verify=20.0), Serve(), outside=(theirs,), patience=30.0)
+    assert isinstance(done.outcome, NotAttached)
+    assert done.outcome.owner is not None
+    assert f"({done.outcome.owner['command']}, pid {done.outcome.owner['pid']})" in done.outcome.reason
+
+
+ISOLATED = Write("not compatible with isolcpus\n")
+
+
+def test_a_known_cause_is_looked_for_where_it_never_attached() -> None:
+    died = story(ISOLATED, end=Exit(1)).outcome
+    stopped = story(Attach(), ISOLATED, Serve(), patience=2.0).outcome
+    assert died is not None and stopped is not None
+    assert (died.cause, stopped.cause) == ("isolcpus", None)
+
+
+def test_a_cgroup_that_can_not_be_killed_is_told() -> None:
+    told = set[str]()
+    for at in range(1, 12):
+        done = story(Attach(), Serve(), faults=(Fails("write", "EIO", at=at),), patience=2.0)
+        assert done.outcome is not None
+        told.update(done.outcome.degraded)
+    assert [said for said in told if said.startswith("the cgroup could not be killed: ")]
+
+
+def test_a_log_that_is_too_long_loses_its_beginning() -> None:
+    done = story(Attach(), Write("x" * 39_999 + "\n"), Sleep(1.0), Serve(), settings={"log_limit": 8192}, patience=4.0)
+    assert done.outcome is not None
+    assert 40_000 - 8192 - 4096 <= done.outcome.log_dropped < 40_000
+
+
+def test_where_nobody_keeps_a_scheduler_that_is_said() -> None:
+    kernel = SimKernel(machine_for(Scenario()))
+    assert who_keeps(kernel) == "by nobody who could be found"
