@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := qemu-system-x86 busybox-static clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
             libcap-dev pkg-config xz-utils graphviz jq gcc libc6-dev binutils flex bison bc zstd systemd man-db mandoc \
-            redis-server
+            redis-server s6
 JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12

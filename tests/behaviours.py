@@ -65,6 +65,7 @@ GUEST, HOST, SCRIPTED = "guest's kernel", "host's kernel", "in process"
 #: Where the tests on a real kernel live, the first that fits; the rest runs on what it scripts itself, or on none.
 PLACES = (
     ("tests/vm/", GUEST),
+    ("tests/systemd/test_systemd_in_guest.py", GUEST),
     ("tests/lifecycle/test_init_output_markers.py", SCRIPTED),
     ("tests/lifecycle/", HOST),
     ("tests/platform/test_linux_kernel", HOST),

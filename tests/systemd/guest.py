@@ -22,7 +22,8 @@ from scxlife.platform.vm import accel, frames, guest, image, interpreter
 from scxlife.platform.vm.kernels import Kernel
 from scxlife.platform.vm.qemu import run_guest
 
-HERE = Path(__file__).parent
+#: What PID 1 starts with is found here.
+INSIDE = str(Path(__file__).with_name("inside"))
 UNITS = "/lib/systemd/system"
 PROGRAMS = (
     "/lib/systemd/systemd",
@@ -63,7 +64,7 @@ PROGRAM = """#!/bin/sh
 exec /scxlife/bin/python3 {flags} -c 'from {module} import {function} as main; raise SystemExit(main())' "$@"
 """
 SCXLIFE = PROGRAM.format(flags=interpreter.FLAGS, module="scxlife.lifecycle.cli", function="main")
-TELL = PROGRAM.format(flags=interpreter.FLAGS, module="inits.systemd_guest", function="tell")
+TELL = PROGRAM.format(flags=interpreter.FLAGS, module="systemd_guest", function="tell")
 TELL_UNIT = """
 [Unit]
 Description=does what a test asks
@@ -118,9 +119,10 @@ def boot(
 ) -> Boot:
     """Do the `steps` (name, line of shell) one by one. `programs` are files of the host by their path in the guest,
     `texts` files by theirs; a text that begins with `#!` can be executed."""
-    sys.path.insert(0, str(HERE))
+    if INSIDE not in sys.path:
+        sys.path.insert(0, INSIDE)
     busybox = Path(shutil.which("busybox") or "busybox")
-    base = image.build_base(entry="inits.systemd_guest", modules=MODULES, busybox=busybox)
+    base = image.build_base(entry="systemd_guest", modules=MODULES, busybox=busybox)
     files = [(Path(program), program) for program in PROGRAMS]
     files += [(Path(UNITS, unit), f"{UNITS}/{unit}") for unit in OWN_UNITS]
     files += [(file, name) for name, file in programs.items()]

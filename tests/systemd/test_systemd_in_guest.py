@@ -155,7 +155,7 @@ def test_an_ejection_is_a_failure_with_the_kernels_reason(seen: Boot) -> None:
     assert [line for line in errors if "the fixture was asked to fail" in line]
 
 
-def test_K5_what_fails_each_time_is_started_three_times(seen: Boot) -> None:
+def test_what_fails_each_time_is_started_three_times(seen: Boot) -> None:
     (before,) = lines(seen, "again before")
     after, state, *processes = lines(seen, "again after")
     assert int(after) - int(before) == 3

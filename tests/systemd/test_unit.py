@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from tests.systemd.bounds import start_bound, stop_bound
 
-from scxlife.fsm.definition import Definition
 from scxlife.fsm.durations import parse_duration
 from scxlife.lifecycle.commands import run
 from scxlife.lifecycle.commands.unit import INSTALLED, UNIT, unit_for
@@ -113,38 +113,8 @@ def test_the_pages_and_the_unit_are_installed() -> None:
 # -- its times, against the lifecycle's own
 
 
-def longest(definition: Definition, state: str, *passed: str) -> float:
-    """Seconds from the entry of `state` to the end of a run, when every deadline on the way is waited for and the way
-    leads through no state of `passed`."""
-    declared = definition.states[state]
-    if declared.final is not None or state in passed:
-        return 0.0
-    timers = [definition.events[name].timer for name in declared.deadlines]
-    own = [value for name in timers if name and isinstance(value := definition.settings[name], (int, float))]
-    return max(own, default=0.0) + max(
-        longest(definition, then, *passed, state) for then in followers(definition, state)
-    )
-
-
-def followers(definition: Definition, state: str) -> set[str]:
-    return {target for event in definition.events for target in targets(definition, state, event)} - {state}
-
-
-def targets(definition: Definition, state: str, event: str) -> set[str]:
-    """Where `event` may lead from `state`, whatever the guards say."""
-    return {branch.decision.target for branch in definition.cells[state, event]}
-
-
-def start_bound(definition: Definition) -> float:
-    return longest(definition, definition.initial, "running")
-
-
 def test_who_is_stopped_has_ended_before_systemd_loses_patience() -> None:
-    definition = shipped()
-    resting = [name for name, state in definition.states.items() if state.final is None]
-    stopped = {then for state in resting for then in targets(definition, state, "interrupt")}
-    assert {"stopping", "killing", "reaping", "discarding"} <= stopped
-    assert max(longest(definition, state) for state in stopped) < seconds("TimeoutStopSec")
+    assert stop_bound(shipped()) < seconds("TimeoutStopSec")
 
 
 def test_who_does_not_attach_has_said_so_before_systemd_loses_patience() -> None:
@@ -153,7 +123,7 @@ def test_who_does_not_attach_has_said_so_before_systemd_loses_patience() -> None
 
 def test_the_bounds_are_the_definitions() -> None:
     assert start_bound(shipped().with_settings(attach_at_most=600.0)) - start_bound(shipped()) == 540.0
-    assert longest(shipped().with_settings(stop_grace=60.0), "stopping") - longest(shipped(), "stopping") == 50.0
+    assert stop_bound(shipped().with_settings(stop_grace=60.0)) - stop_bound(shipped()) == 50.0
 
 
 def test_what_always_fails_meets_its_limit_however_slowly_it_fails() -> None:
