@@ -90,12 +90,14 @@ def test_while_it_runs_the_file_says_running_and_since_when(tmp_path: Path) -> N
     with subprocess.Popen(
         [*SCXLIFE, *words, "--notify-fd", str(here), "--", "sleep", "300"], stdout=subprocess.DEVNULL, pass_fds=[here]
     ) as process:
-        os.close(here)
-        os.read(there, 1)
-        os.close(there)
-        samples = read(path)
-        process.send_signal(signal.SIGINT)
-        process.wait(LIMIT)
+        try:
+            os.close(here)
+            os.read(there, 1)
+            os.close(there)
+            samples = read(path)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(LIMIT)
     assert state(samples) == ["running"]
     assert samples["scxlife_attach_total", ""] == 1
     assert samples["scxlife_state_since_seconds", ""] == pytest.approx(path.stat().st_mtime, abs=LIMIT)

@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +67,26 @@ def run(*words: str, tmp: Path, **environment: str) -> subprocess.CompletedProce
     return done
 
 
+@contextmanager
+def supervised(*words: str, pass_fds: Sequence[int] = (), **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A supervisor that is asked to end, whatever became of the test."""
+    command = [*SCXLIFE, "--ready", "none", "--liveness", "50ms", "--log", "/dev/null", *words]
+    env = {**os.environ, **environment}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env, pass_fds=pass_fds) as process:
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGCONT)
+            process.send_signal(signal.SIGINT)
+            process.wait(LIMIT)
+
+
 # -- systemd
 
 
 def test_K9_readiness_is_told_when_it_is_ready_and_the_end_when_it_ends(manager: Manager, tmp_path: Path) -> None:
-    words = ["--ready", "none", "--liveness", "50ms", "--for", "50ms", "--log", "/dev/null", "--", "sleep", "300"]
-    environment = {**os.environ, "NOTIFY_SOCKET": manager.address}
-    told = []
-    with subprocess.Popen([*SCXLIFE, *words], stdout=subprocess.DEVNULL, env=environment) as process:
+    told: list[dict[str, str]] = []
+    with supervised("--for", "50ms", "--", "sleep", "300", NOTIFY_SOCKET=manager.address) as process:
         # Linux lets ten messages wait, net.unix.max_dgram_qlen: they are read as they come.
         while not told or not told[-1].get("STATUS", "").startswith("stopped:"):
             told.append(manager.next())
@@ -100,19 +113,13 @@ def test_K9_the_message_comes_from_the_process_that_the_service_manager_started(
     manager = Manager(str(tmp_path / "notify"))
     with manager.socket as there:
         there.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        with subprocess.Popen(
-            [*SCXLIFE, "--ready", "none", "--liveness", "50ms", "--log", "/dev/null", "--", "sleep", "300"],
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "NOTIFY_SOCKET": manager.address},
-        ) as process:
+        with supervised("--", "sleep", "300", NOTIFY_SOCKET=manager.address) as process:
             senders = set()
             while True:
                 message, ancillary, _, _ = there.recvmsg(4096, socket.CMSG_SPACE(12))
                 senders |= {int.from_bytes(data[:4], sys.byteorder) for _, _, data in ancillary}
                 if message == b"READY=1":
                     break
-            process.send_signal(signal.SIGINT)
-            process.wait(LIMIT)
     assert senders == {process.pid}
 
 
@@ -134,12 +141,20 @@ def test_a_service_manager_that_is_not_there_ends_no_run(tmp_path: Path, address
     assert "the service manager" in done.stdout and "told" in done.stdout
 
 
+def fill(here: ServiceManager) -> None:
+    """Until a message has to wait, net.unix.max_dgram_qlen: ten of them, or 512 under systemd."""
+    for _ in range(10_000):
+        here.tell(STATUS="full")
+        if here._unsent:
+            return
+    raise AssertionError("everything fits")
+
+
 def test_what_does_not_fit_is_sent_with_the_next_message(tmp_path: Path) -> None:
     there = Manager(str(tmp_path / "notify"))
     with there.socket:
         here = ServiceManager(there.address)
-        while not here._unsent:
-            here.tell(STATUS="full")
+        fill(here)
         here.tell(READY="1")
         assert not [message for message in there.heard() if "READY" in message]
         here.tell(STATUS="there is room")
@@ -152,8 +167,7 @@ def test_the_last_words_of_a_run_have_a_moment_more(tmp_path: Path) -> None:
     there = Manager(str(tmp_path / "notify"))
     with there.socket:
         here = ServiceManager(there.address)
-        while not here._unsent:
-            here.tell(STATUS="full")
+        fill(here)
         here.tell(STATUS="stopped: as asked")
         close = threading.Thread(target=here.close)
         close.start()
@@ -246,11 +260,7 @@ def test_a_supervisor_that_hangs_gives_no_sign_of_life(tmp_path: Path) -> None:
     manager = Manager(str(tmp_path / "notify"))
     with (
         manager.socket as there,
-        subprocess.Popen(
-            [*SCXLIFE, "--ready", "none", "--liveness", "50ms", "--log", "/dev/null", "--", "sleep", "300"],
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, "NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "200000"},
-        ) as process,
+        supervised("--", "sleep", "300", NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="200000") as process,
     ):
         signs_of_life(manager, 3)
         process.send_signal(signal.SIGSTOP)
@@ -262,8 +272,6 @@ def test_a_supervisor_that_hangs_gives_no_sign_of_life(tmp_path: Path) -> None:
         process.send_signal(signal.SIGCONT)
         there.settimeout(LIMIT)
         signs_of_life(manager, 1)
-        process.send_signal(signal.SIGINT)
-        process.wait(LIMIT)
     assert process.returncode == 0
 
 
@@ -280,14 +288,11 @@ def pipe_of(write: Callable[[int], Any]) -> bytes:
 
 def test_the_descriptor_is_given_a_newline_when_it_is_ready_and_then_closed(tmp_path: Path) -> None:
     there, here = os.pipe()
-    command = [*SCXLIFE, "--notify-fd", str(here), "--ready", "none", "--liveness", "50ms", "--log", "/dev/null"]
-    with subprocess.Popen([*command, "--", "sleep", "300"], stdout=subprocess.DEVNULL, pass_fds=[here]) as process:
+    with supervised("--notify-fd", str(here), "--", "sleep", "300", pass_fds=[here]) as process:
         os.close(here)
         with os.fdopen(there, "rb") as reader:
             assert reader.read() == b"\n", "the end of the file comes while it runs"
         assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        process.wait(LIMIT)
     assert process.returncode == 0
 
 

@@ -15,7 +15,7 @@ SYSTEMD = "/lib/systemd/systemd"
 CONFIG = "/scxlife/config.json"
 #: linux/mount.h, linux/reboot.h
 _BIND, _MOVE, _RESTART = 0x1000, 0x2000, 0x01234567
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
