@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .notify import ReadinessDescriptor, ServiceManager, Watchdog, watchdog_interval
+from .notify import ReadinessDescriptor, ServiceManager, watched
 from .plan import NOTIFY_SOCKET
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Listeners:
         self._definition = definition
         self._environment = environment
         self._descriptor = None if notify_fd is None else ReadinessDescriptor(notify_fd)
-        self._manager = ServiceManager(environment.get(NOTIFY_SOCKET))
+        self._manager = ServiceManager(environment.get(NOTIFY_SOCKET), self._descriptor)
         self._metrics = metrics
         self._stopping = False
 
@@ -63,13 +63,10 @@ class Listeners:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._manager.close()
-        if self._descriptor is not None:
-            self._descriptor.close()
 
     def waiter(self, waiter: Waiter, pid: int) -> Waiter:
         """`waiter`, or one that gives signs of life where the service manager wants them of `pid`, which is us."""
-        interval = watchdog_interval(self._environment, pid)
-        return waiter if interval is None else Watchdog(waiter, self._manager, interval)
+        return watched(waiter, self._manager, self._environment, pid)
 
     def __call__(self, line: str) -> None:
         record = json.loads(line)
@@ -82,9 +79,7 @@ class Listeners:
         if self._metrics is not None:
             self._metrics.announce(name)
         if name == "attached":
-            self._manager.tell(READY="1")
-            if self._descriptor is not None:
-                self._descriptor.ready()
+            self._manager.ready()
 
     def over(self, outcome: Outcome) -> Outcome:
         """The last status is the outcome with its reason. What could not be told is told in the outcome."""

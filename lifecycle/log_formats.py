@@ -27,17 +27,23 @@ _BAD_EVENTS = ("lost", "fault", "refused", "foreign")
 
 
 class RunLog(Protocol):
-    """Reads the tape of a run line by line, and is told its outcome."""
+    """Reads the tape of a run line by line, and is told its outcome. `who` is named where several runs share a log."""
+
+    who: str
 
     def __call__(self, line: str) -> None: ...
 
     def over(self, outcome: Outcome, definition: str) -> None: ...
+
+    def note(self, text: str) -> None:
+        """What belongs to no run."""
 
 
 class TextLog:
     """Columns with the time since the start."""
 
     def __init__(self, write: Write) -> None:
+        self.who = ""
         self._write = write
         self._timeline = Timeline(write)
 
@@ -47,18 +53,23 @@ class TextLog:
     def over(self, outcome: Outcome, definition: str) -> None:
         say_outcome(outcome, self._write, log_path=outcome.log_path)
 
+    def note(self, text: str) -> None:
+        self._write(text)
+
 
 class JournalLog:
     """The same in sentences, each line with its priority in front. The journal has its own time for each."""
 
     def __init__(self, write: Write) -> None:
+        self.who = ""
         self._write = write
 
     def __call__(self, line: str) -> None:
         record = json.loads(line)
         if not shown(record):
             return
-        self._write(f"<{_priority(record)}>{plain(_sentence(record))}")
+        who = f"{self.who}: " if self.who else ""
+        self._write(f"<{_priority(record)}>{plain(who + _sentence(record))}")
 
     def over(self, outcome: Outcome, definition: str) -> None:
         priority = NOTICE if outcome.status == 0 else ERROR
@@ -69,6 +80,10 @@ class JournalLog:
             for what in outcome.degraded:
                 self._write(f"<{WARNING}>{plain(f'degraded   {what}')}")
 
+    def note(self, text: str) -> None:
+        if text:
+            self._write(f"<{INFO}>{plain(text)}")
+
 
 class JsonLog:
     """One object a line: each step that changed something, each action that failed, and the outcome as the last.
@@ -77,6 +92,7 @@ class JsonLog:
     """
 
     def __init__(self, write: Write) -> None:
+        self.who = ""
         self._write = write
 
     def __call__(self, line: str) -> None:
@@ -91,9 +107,14 @@ class JsonLog:
         facts = {"kind": "end", **as_json(outcome, definition, __version__)}
         self._say(priority, f"{outcome.name}: {outcome.reason}", facts)
 
+    def note(self, text: str) -> None:
+        if text:
+            self._say(INFO, text, {"kind": "note"})
+
     def _say(self, priority: int, message: str, fields: Mapping[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        said = {"time": time, "priority": priority, "message": message, **fields}
+        who = {"scheduler": self.who} if self.who else {}
+        said = {"time": time, "priority": priority, "message": message, **who, **fields}
         # A file's name may be bytes that are no UTF-8; JSON's own escapes carry those.
         self._write(json.dumps(said))
 

@@ -37,7 +37,8 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 
 
 class Metrics:
-    """The metrics of the run of `name` in the file `path`. Raises UsageError where that is something else than a file.
+    """The metrics of the run of `name`, or of several, one after the other, in the file `path`. Raises UsageError where
+    that is something else than a file.
 
     `realtime` gives Unix seconds. When a write fails the run goes on: `degraded` says why, and the next change tries
     again.
@@ -57,7 +58,6 @@ class Metrics:
             if not stat.S_ISREG(self._path.lstat().st_mode):
                 raise UsageError(f"--metrics {path}: it is no regular file, and would be replaced")
             self._values = self._counted()
-        self._values[self._series("scxlife_generation")] = 0.0
         for family in ("scxlife_attach_total", "scxlife_detach_total", "scxlife_ejections_total"):
             self._add(family, 0.0)
         for outcome in OUTCOMES:
@@ -69,6 +69,8 @@ class Metrics:
         """A record of the tape."""
         kind = record["kind"]
         if kind == "start":
+            self._ejected = False
+            self._values[self._series("scxlife_generation")] = 0.0
             self._enter(record["state"], record["t"])
         elif kind == "step" and record["cell"] == "go":
             if (record["verdict"] or "").partition("/")[0] == "ejected" and not self._ejected:

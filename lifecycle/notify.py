@@ -32,10 +32,12 @@ class ServiceManager:
     """The other end of NOTIFY_SOCKET; where there is none, nobody is told. `degraded` says why a message was lost.
 
     A message that does not fit into the socket at this moment goes with the next one: readiness is not forgotten.
+    `descriptor` is told of readiness too.
     """
 
-    def __init__(self, address: str | None) -> None:
+    def __init__(self, address: str | None, descriptor: ReadinessDescriptor | None = None) -> None:
         self.degraded: str | None = None
+        self._descriptor = descriptor
         self._address = _socket_address(address) if address else None
         self._socket: socket.socket | None = None
         self._unsent: dict[str, str] = {}
@@ -62,6 +64,11 @@ class ServiceManager:
             self._lost(error)
         self._unsent.clear()
 
+    def ready(self) -> None:
+        self.tell(READY="1")
+        if self._descriptor is not None:
+            self._descriptor.ready()
+
     def status(self, text: str) -> None:
         line = " ".join(text.split()).encode("utf-8", "replace")
         cut = line if len(line) <= STATUS_BYTES else line[: STATUS_BYTES - 3] + "…".encode()
@@ -75,6 +82,8 @@ class ServiceManager:
                 self.tell()
             self._socket.close()
             self._socket = None
+        if self._descriptor is not None:
+            self._descriptor.close()
 
     def _lost(self, error: OSError) -> None:
         self.degraded = f"the service manager was not told: {error.strerror}"
@@ -103,6 +112,12 @@ class Watchdog:
             self._next = now + self._interval
         left = self._next - now
         return self._waiter.poll(fds, left if timeout is None else min(left, timeout))
+
+
+def watched(waiter: Waiter, manager: ServiceManager, environment: Mapping[str, str], pid: int) -> Waiter:
+    """`waiter`, or one that gives signs of life where the service manager wants them of `pid`, which is us."""
+    interval = watchdog_interval(environment, pid)
+    return waiter if interval is None else Watchdog(waiter, manager, interval)
 
 
 def watchdog_interval(environment: Mapping[str, str], pid: int) -> float | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from scxlife.fsm.definition import Definition
     from scxlife.fsm.registry import SourceMaker
-    from scxlife.fsm.sources import EventSource
+    from scxlife.fsm.sources import EventSource, Waiter
     from scxlife.lifecycle.plan import Plan
     from scxlife.lifecycle.supervision import Supervision
     from scxlife.platform.kernel import Kernel
@@ -55,7 +55,7 @@ class Operations:
     `command` tells its file. `request` asks for something, at any time on this thread; `run` goes on until all has
     ended. `news` is told of what has become of it, after it has: changes of state, and what each life announces. `draw`
     gives chance, from [0, 1). `plan` is asked for the payload only. `control` is an event source of somebody else's
-    that calls `request`.
+    that calls `request`. `waiter` waits in place of the kernel.
     """
 
     def __init__(
@@ -70,8 +70,10 @@ class Operations:
         news: News = _nobody,
         plan: Plan | None = None,
         control: Callable[[], EventSource] | None = None,
+        waiter: Waiter | None = None,
     ) -> None:
         self.kernel = kernel
+        self._waiter = waiter or kernel
         self.definition = definition
         self.desk = Desk()
         self.standing = Standing()
@@ -133,7 +135,7 @@ class Operations:
             )
             self._go_on()
             while self.runtime.ending is None:
-                wait(self.kernel, [*self._lives(), self.sources])
+                wait(self._waiter, [*self._lives(), self.sources])
                 self._go_on()
         finally:
             self._end()

@@ -7,12 +7,15 @@ import json
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scxlife.lifecycle.duration_option import duration
 from scxlife.lifecycle.lines import Lines
-from scxlife.lifecycle.notify import ServiceManager
+from scxlife.lifecycle.log_formats import FORMATS, format_for
+from scxlife.lifecycle.metrics import Metrics
+from scxlife.lifecycle.notify import ReadinessDescriptor, ServiceManager, watched
 from scxlife.lifecycle.options import operations
 from scxlife.lifecycle.plan import NOTIFY_SOCKET, scheduler_environment
 from scxlife.lifecycle.usage import UsageError
@@ -21,6 +24,7 @@ from scxlife.platform.linux import LinuxKernel
 from .restart_policy import POLICIES, Policy
 from .serving import Serving
 from .staging import Staged, all_staged
+from .timeline import OperationsLog, OperationsTimeline
 
 if TYPE_CHECKING:
     from scxlife.fsm.definition import Definition
@@ -85,17 +89,27 @@ def serve(parsed: argparse.Namespace, life: Definition, first: Staged | None, re
     if parsed.log is not None:
         raise UsageError("--log is for one life: with --control, --stage or --restart each has a log of its own")
     staged = all_staged(parsed.stage, first=first)
-    out = Lines(sys.stderr if parsed.json else sys.stdout)
-    manager = ServiceManager(os.environ.get(NOTIFY_SOCKET))
+    out = sys.stderr if parsed.json else sys.stdout
+    kind, write = parsed.log_format or format_for(out, os.environ), Lines(out)
+    log = OperationsTimeline(write) if kind == "text" else OperationsLog(FORMATS[kind](write))
+    life = life.with_profile("operation")
+    metrics = None
+    if parsed.metrics is not None:
+        metrics = Metrics(parsed.metrics, life, "operations" if first is None else first.name, realtime=time.time)
+    descriptor = None if parsed.notify_fd is None else ReadinessDescriptor(parsed.notify_fd)
+    manager = ServiceManager(os.environ.get(NOTIFY_SOCKET), descriptor)
+    kernel = LinuxKernel()
     serving = Serving(
-        LinuxKernel(),
-        life.with_profile("operation"),
+        kernel,
+        life,
         machine_for(parsed),
         staged,
         environment=scheduler_environment(os.environ),
         log_folder=tempfile.mkdtemp(prefix="scxlife-"),
-        write=out,
+        log=log,
         manager=manager,
+        waiter=watched(kernel, manager, os.environ, os.getpid()),
+        metrics=metrics,
         ready_file=ready_file,
         control=None if parsed.control is None else str(Path(parsed.control).absolute()),
         tape=parsed.tape,
@@ -104,8 +118,11 @@ def serve(parsed: argparse.Namespace, life: Definition, first: Staged | None, re
         status = serving.run(None if first is None else first.name)
     finally:
         manager.close()
-    out("")
-    out(f"logs       {serving.log_folder}")
+    log.note("")
+    for listener in (manager, descriptor, metrics):
+        if listener is not None and listener.degraded is not None:
+            log.note(f"degraded   {listener.degraded}")
+    log.note(f"logs       {serving.log_folder}")
     if parsed.json:
         sys.stdout.write(json.dumps({"status": status, "last": serving.last}, ensure_ascii=False) + "\n")
     return status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -12,31 +13,33 @@ from scxlife.lifecycle.control.server import ControlServer
 from scxlife.lifecycle.outcomes import from_json
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.plan import Plan
-from scxlife.lifecycle.report import say_outcome
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
 
 from .operations import Operations
 from .staging_slots import log_path
-from .timeline import OperationsTimeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from scxlife.fsm.definition import Definition
+    from scxlife.fsm.sources import Waiter
     from scxlife.lifecycle.actions import Announce
+    from scxlife.lifecycle.metrics import Metrics
     from scxlife.lifecycle.notify import ServiceManager
     from scxlife.platform.kernel import Kernel
 
     from .staging import Staged
+    from .timeline import OperationsLog, OperationsTimeline
 
 # States of the machine in which all is about to end.
 ENDING = ("closing", "dismissing", "discarding")
 
 
 class Serving:
-    """`life` and `machine` are the definitions of one scheduler's life and of what stands around them. `write` takes
-    lines for people. `environment` is every scheduler's. `manager` is told as sd_notify(3) wants it."""
+    """`life` and `machine` are the definitions of one scheduler's life and of what stands around them. `log` is for
+    whoever reads along. `environment` is every scheduler's. `manager` is told as sd_notify(3) wants it, and `waiter`
+    waits. `metrics` are of all lives."""
 
     def __init__(
         self,
@@ -47,8 +50,10 @@ class Serving:
         *,
         environment: Mapping[str, str],
         log_folder: str,
-        write: Callable[[str], object],
+        log: OperationsTimeline | OperationsLog,
         manager: ServiceManager,
+        waiter: Waiter,
+        metrics: Metrics | None = None,
         ready_file: str | None = None,
         control: str | None = None,
         tape: str | None = None,
@@ -59,13 +64,14 @@ class Serving:
         self._staged = staged
         self._environment = environment
         self.log_folder = log_folder
-        self._write = write
+        self._log = log
         self._manager = manager
+        self._waiter = waiter
+        self._metrics = metrics
         self._ready_file = ready_file
         self._control = control
         self._tape = tape
         self._life_tape: TapeFile | None = None
-        self._timeline = OperationsTimeline(write)
         self.last: Mapping[str, Any] | None = None
 
     def run(self, first: str | None) -> int:
@@ -77,7 +83,7 @@ class Serving:
             if self._control is not None:
                 listening = ListeningSocket(self._control)
                 stack.callback(listening.close)
-                self._write(f"scxlife: listening on {plain(listening.path)}")
+                self._log.note(f"scxlife: listening on {plain(listening.path)}")
             server = ControlServer(None if listening is None else listening.socket, self._staged)
             stack.callback(server.hang_up)
             operations = Operations(
@@ -86,13 +92,14 @@ class Serving:
                 self._prepare,
                 command=lambda name: self._staged[name].command,
                 draw=random.random,
-                observer=Tape(self._machine, self._kernel.monotonic, tape, self._timeline.operations),
+                observer=Tape(self._machine, self._kernel.monotonic, tape, self._log.operations),
                 news=lambda told: self._told(told, server),
                 control=lambda: server,
+                waiter=self._waiter,
             )
             server.bind(operations.request, operations.status)
             if first is None:
-                self._manager.tell(READY="1")
+                self._manager.ready()
             stack.callback(self._end_tape)
             return operations.run(first)
 
@@ -108,9 +115,19 @@ class Serving:
         )
         self._end_tape()
         self._life_tape = TapeFile(None if self._tape is None else f"{self._tape}.{number}")
-        self._timeline.begins(name, number)
-        tape = Tape(self._life, self._kernel.monotonic, self._life_tape, self._timeline.life)
-        return Supervision(self._kernel, self._life, plan, observer=tape, announce=announce)
+        self._log.begins(name, number)
+        tape = Tape(self._life, self._kernel.monotonic, self._life_tape, self._log.life, self._measure)
+
+        def tell(what: str, facts: Mapping[str, Any]) -> None:
+            if self._metrics is not None:
+                self._metrics.announce(what)
+            announce(what, facts)
+
+        return Supervision(self._kernel, self._life, plan, observer=tape, announce=tell)
+
+    def _measure(self, line: str) -> None:
+        if self._metrics is not None:
+            self._metrics.record(json.loads(line))
 
     def _end_tape(self) -> None:
         if self._life_tape is not None:
@@ -125,10 +142,7 @@ class Serving:
                 self._manager.tell(STOPPING="1")
             self._manager.status(f"{told['state']}: {told['cause']}")
         elif what == "attached":
-            self._manager.tell(READY="1")
+            self._manager.ready()
         elif what == "ended":
             self.last = told["outcome"]
-            outcome = from_json(told["outcome"])
-            if outcome.status:
-                say_outcome(outcome, self._write, log_path=outcome.log_path)
-                self._write("")
+            self._log.over(from_json(told["outcome"]), f"{self._life.name} {self._life.version}")

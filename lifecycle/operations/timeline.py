@@ -6,10 +6,14 @@ import json
 from typing import TYPE_CHECKING
 
 from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.report import say_outcome
 from scxlife.lifecycle.timeline import cause_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scxlife.lifecycle.log_formats import RunLog
+    from scxlife.lifecycle.outcomes import Outcome
 
 _LINE = "{t:9.3f}  {who:<16} {state:<11} {event:<14} {then:<14} {cause}"
 HEADER = f"{'TIME':>9}  {'SCHEDULER':<16} {'STATE':<11} {'EVENT':<14} {'NEXT':<14} CAUSE"
@@ -48,3 +52,39 @@ class OperationsTimeline:
             facts |= {"state": record["state"], "event": record["event"], "then": then}
             cause = cause_of(record)
         self._write(plain(_LINE.format(**facts, cause=cause).rstrip()))
+
+    def over(self, outcome: Outcome, definition: str) -> None:
+        """Of a life that ended as it should, its lines are enough."""
+        if outcome.status:
+            say_outcome(outcome, self._write, log_path=outcome.log_path)
+            self._write("")
+
+    def note(self, text: str) -> None:
+        self._write(text)
+
+
+class OperationsLog:
+    """The same in another format, which names the scheduler in front of its lines."""
+
+    def __init__(self, log: RunLog) -> None:
+        self._log = log
+        self._who = ""
+
+    def begins(self, name: str, number: int) -> None:
+        self._who = f"{name}#{number}"
+
+    def life(self, line: str) -> None:
+        self._log.who = self._who
+        self._log(line)
+
+    def operations(self, line: str) -> None:
+        self._log.who = ""
+        self._log(line)
+
+    def over(self, outcome: Outcome, definition: str) -> None:
+        self._log.who = self._who
+        self._log.over(outcome, definition)
+
+    def note(self, text: str) -> None:
+        self._log.who = ""
+        self._log.note(text)
