@@ -55,6 +55,7 @@ OWN_UNITS = (
 MODULES = (
     *LAZY,
     "scxlife.lifecycle.cli",
+    "scxlife.lifecycle.commands.ctl",
     "scxlife.lifecycle.commands.run",
     "scxlife.lifecycle.commands.status",
     "yaml.cyaml",
@@ -130,7 +131,7 @@ def boot(
     files += [(Path(UNITS, unit), f"{UNITS}/{unit}") for unit in OWN_UNITS]
     files += [(file, name) for name, file in programs.items()]
     library = f"/scxlife/{interpreter.library_name()}/scxlife/lifecycle"
-    files += [(options.DEFINITION, f"{library}/{options.DEFINITION.name}")]
+    files += [(file, f"{library}/{file.name}") for file in options.DEFINITION.parent.glob("*.yaml")]
     written = {
         "/bin/scxlife": SCXLIFE,
         "/bin/tell": TELL,

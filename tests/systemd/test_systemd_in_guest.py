@@ -25,8 +25,9 @@ SERVICES = {
     "hangs": ("", "", "WatchdogSec=4s\nRestart=no"),
     "nothing": ("", "", ""),
     "daemon": ("", "--ready file:/run/scxlife/daemon/ready", ""),
+    "asked": ("", "--control /run/scxlife/asked/control --stage fault=/bin/scx_fault", "WatchdogSec=4s"),
 }
-COMMANDS = {"nothing": "/bin/there-is-no-such-program", "daemon": "/bin/daemon"}
+COMMANDS = {"nothing": "/bin/there-is-no-such-program", "daemon": "/bin/daemon", "asked": "\nSCXLIFE_LOG="}
 DAEMON = "#!/bin/sh\nsleep 0.5\ntouch /run/scxlife/daemon/ready\nexec sleep 1000\n"
 
 
@@ -74,6 +75,10 @@ STEPS = (
     ("nothing starts", f"{start('nothing')}; sleep 1; {show('nothing')}"),
     ("daemon starts", f"{start('daemon')}; ls /run/scxlife/daemon"),
     ("daemon stops", f"systemctl stop scxlife@daemon; echo returned $?; {show('daemon')}"),
+    ("asked starts", start("asked")),
+    ("asked attaches", f"scxlife ctl --control /run/scxlife/asked/control attach fault; echo returned $?; {STATE}"),
+    ("asked lives on", f"sleep 6; {show('asked')}; {STATE}"),
+    ("asked stops", f"systemctl stop scxlife@asked; echo returned $?; {show('asked')}; {STATE}"),
     ("failed", "systemctl --no-pager --failed --plain --no-legend"),
 )
 
@@ -194,6 +199,17 @@ def test_a_daemon_that_makes_a_file_is_a_service_too(seen: Boot) -> None:
     assert lines(seen, "daemon starts")[-1] == "ready"
     assert properties(seen, "daemon starts")["ActiveState"] == "active"
     told = properties(seen, "daemon stops")
+    assert (told["ActiveState"], told["Result"]) == ("inactive", "success")
+
+
+def test_what_is_asked_at_its_socket_is_done_and_signs_of_life_go_on(seen: Boot) -> None:
+    assert lines(seen, "asked starts")[:2] == ["returned 0", "disabled"]
+    assert lines(seen, "asked attaches")[-2:] == ["returned 0", "enabled"]
+    assert lines(seen, "asked lives on")[-1] == "enabled"
+    assert properties(seen, "asked lives on")["ActiveState"] == "active", "longer than the watchdog waits"
+    assert "returned 0" in lines(seen, "asked stops")
+    assert lines(seen, "asked stops")[-1] == "disabled"
+    told = properties(seen, "asked stops")
     assert (told["ActiveState"], told["Result"]) == ("inactive", "success")
 
 
