@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -26,10 +26,18 @@ class Sources:
     `sources` makes an event source for each name that the definition declares; a name without one stays silent.
     Call `begin`, then wait for what `interest` tells and call `wake`, until `runtime.ending` is there; then `close`.
     All that arrives in one wake-up is gathered before the first event is delivered, so its rank decides, not luck.
+    `delivered` is called behind each event, when the machine is in the state that the event has led to.
     """
 
-    def __init__(self, runtime: Runtime, sources: Mapping[str, SourceFactory]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        sources: Mapping[str, SourceFactory],
+        *,
+        delivered: Callable[[], object] = lambda: None,
+    ) -> None:
         self.runtime = runtime
+        self._delivered = delivered
         self._factories = sources
         self._open: dict[str, EventSource] = {}
         # Failed to open or to drain: told once, not tried again until a state that does not list it lies between.
@@ -85,6 +93,7 @@ class Sources:
                 self._listen(runtime.definition.states[runtime.state].sources)
             if not runtime.deliver_one():
                 return
+            self._delivered()
 
     def could_not_wait(self, error: OSError) -> None:
         """A wait was refused, and would be at once the next time: the machine is told, by `fault`, or raises the error

@@ -106,7 +106,7 @@ class Desk:
         self._answered.append((self._waiting.pop(number), answer))
 
     def hand_out(self) -> None:
-        """Who is told of a state has to see that state: so not before the machine is in it."""
+        """Give each its answer."""
         answered, self._answered = self._answered, []
         for reply, answer in answered:
             reply(answer)

@@ -94,7 +94,7 @@ class Operations:
             clock=kernel.monotonic,
             observer=self._observe,
         )
-        self.sources = Sources(self.runtime, self._sources())
+        self.sources = Sources(self.runtime, self._sources(), delivered=self._hand_out)
 
     # -- for whoever asks
 
@@ -151,6 +151,10 @@ class Operations:
         while (life := self.standing.life) is not None and life.runtime.ending is not None:
             self._ended(life)
             self.sources.settle()
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Who is told of a state has to see that state: so behind each event, not while it is worked on."""
         self.desk.hand_out()
         news, self._unpublished = self._unpublished, []
         for told in news:
@@ -176,7 +180,7 @@ class Operations:
             self.standing.over(life.end())
         for number in self.desk.waiting:
             self.desk.answer(number, Closed(reason="all has ended"))
-        self.desk.hand_out()
+        self._hand_out()
         self.sources.close()
 
     # -- for the actions

@@ -45,5 +45,5 @@ def test_the_order_of_a_failed_start_is_that_of_its_table() -> None:
         "tell_died",
         "tell_outcome",
         "tell_exit",
-        "stop_probe",
     )
+    assert decide(boot_definition(), failed.target, "told", {}).actions == ("stop_probe",)
