@@ -294,6 +294,9 @@ def noticed_soon(run: Run) -> Iterator[str]:
     cadence = run.definition.settings["cadence"]
     assert isinstance(cadence, (int, float))
     bound = float(cadence) + _UNNOTICED
+    if run.scenario.payload is not None:
+        # posix_spawn(3) comes back when the program is executed: who starts a payload notices nothing meanwhile.
+        bound += run.scenario.payload.exec_takes
     entered = _entered(run)
     told = next((record["t"] for record in run.records if record.get("event") == "exited"), None)
     if told is not None and process.died_at is not None:
