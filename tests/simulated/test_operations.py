@@ -146,6 +146,17 @@ def test_a_strangers_scheduler_is_not_disturbed_and_named() -> None:
     assert done.machine.sched_ext.present is not None
 
 
+def test_A9_a_stranger_who_takes_the_slot_between_two_of_ours_is_left_alone() -> None:
+    slow = Program((Attach("slow", end=0.5), Serve()))
+    stranger = attrs.evolve(FOREIGN, at=1.2)
+    done = tell(
+        Story({"slow": slow, "b": B}, "slow", (Request(1.0, "replace", "b"),), outside=(stranger,), patience=9.0)
+    )
+    assert broken(done) == []
+    assert isinstance(done.answers[0].answer, Busy)
+    assert [name for name, _, _ in done.begun] == ["slow"]
+
+
 def test_a_start_that_fails_is_answered_with_its_outcome() -> None:
     done = told(None, Request(1, "attach", "missing"))
     (answer, *_) = [answered.answer for answered in done.answers]
