@@ -18,6 +18,7 @@ from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.protocol import check_name
 from scxlife.lifecycle.duration_option import duration
 from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
+from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
 from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
@@ -269,28 +270,27 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_as_asked(spec: GuestSpec, path: str | None, tape: TapeFile, write: Callable[[str], object]) -> Attempt:
     """A guest that can be asked: the tape of operations goes to `tape`, that of each life to `path` and its number."""
-    timeline = OperationsTimeline(write)
-    with ExitStack() as stack:
-        lives: list[TapeFile] = []
+    timeline, lives = OperationsTimeline(write), LifeTapes(path, write)
 
-        def on_life(line: str) -> None:
-            timeline.life(line)
-            lives[-1](line)
+    def on_life(line: str) -> None:
+        timeline.life(line)
+        lives(line)
 
-        def on_other(frame: frames.Frame) -> None:
-            if frame.type == frames.OPERATIONS:
-                line = frame.payload.decode("utf-8", "replace")
-                timeline.operations(line)
-                tape(line)
-                return
-            told = json.loads(frame.payload)
-            if told["event"] == "SchedulerBegins":
-                timeline.begins(told["name"], told["run"])
-                if lives:
-                    lives[-1].close()
-                lives.append(stack.enter_context(TapeFile(None if path is None else f"{path}.{told['run']}")))
+    def on_other(frame: frames.Frame) -> None:
+        if frame.type == frames.OPERATIONS:
+            line = frame.payload.decode("utf-8", "replace")
+            timeline.operations(line)
+            tape(line)
+            return
+        told = json.loads(frame.payload)
+        if told["event"] == "SchedulerBegins":
+            timeline.begins(told["name"], told["run"])
+            lives.begins(told["run"])
 
+    try:
         return run_in_guest(spec, on_life, on_other)
+    finally:
+        lives.close()
 
 
 def _control(path: str) -> Path:

@@ -16,6 +16,7 @@ from scxlife.lifecycle.plan import Plan
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
 
+from .life_tapes import LifeTapes
 from .operations import Operations
 from .staging_slots import log_path
 
@@ -71,7 +72,7 @@ class Serving:
         self._ready_file = ready_file
         self._control = control
         self._tape = tape
-        self._life_tape: TapeFile | None = None
+        self._life_tapes = LifeTapes(tape, log.note)
         self.last: Mapping[str, Any] | None = None
 
     def run(self, first: str | None) -> int:
@@ -100,7 +101,7 @@ class Serving:
             server.bind(operations.request, operations.status)
             if first is None:
                 self._manager.ready()
-            stack.callback(self._end_tape)
+            stack.callback(self._life_tapes.close)
             return operations.run(first)
 
     def _prepare(self, name: str, number: int, announce: Announce) -> Supervision:
@@ -113,10 +114,9 @@ class Serving:
             log_path=log_path(self.log_folder, name, number),
             ready_file=self._ready_file,
         )
-        self._end_tape()
-        self._life_tape = TapeFile(None if self._tape is None else f"{self._tape}.{number}")
+        self._life_tapes.begins(number)
         self._log.begins(name, number)
-        tape = Tape(self._life, self._kernel.monotonic, self._life_tape, self._log.life, self._measure)
+        tape = Tape(self._life, self._kernel.monotonic, self._life_tapes, self._log.life, self._measure)
 
         def tell(what: str, facts: Mapping[str, Any]) -> None:
             if self._metrics is not None:
@@ -128,11 +128,6 @@ class Serving:
     def _measure(self, line: str) -> None:
         if self._metrics is not None:
             self._metrics.record(json.loads(line))
-
-    def _end_tape(self) -> None:
-        if self._life_tape is not None:
-            self._life_tape.close()
-            self._life_tape = None
 
     def _told(self, told: Mapping[str, Any], server: ControlServer) -> None:
         server.publish(told)

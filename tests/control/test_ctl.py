@@ -192,3 +192,16 @@ def test_what_can_not_be_staged_is_a_line_and_exit_2(tmp_path: Path, words: list
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert not (tmp_path / "c").exists()
+
+
+def test_a_tape_of_a_life_that_can_not_be_made_is_said_and_the_life_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "tape.1").mkdir()
+    with supervisor(tmp_path, "--tape", str(tmp_path / "tape")) as ours:
+        assert ours.ctl("attach", "a")[0] == 0
+        assert ours.ctl("restart")[0] == 0
+        assert ours.ctl("stop")[0] == 0
+        assert "warning: --tape" in ours.ended()[1]
+    kinds = [
+        json.loads(line)["machine"] for line in ((tmp_path / name).open().readline() for name in ("tape", "tape.2"))
+    ]
+    assert kinds == ["operations", "scheduler"]
