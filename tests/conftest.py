@@ -1,12 +1,25 @@
-"""No silent skip: where CI runs, a test that could not run counts as one that failed."""
+"""No silent skip: where CI runs, a test that could not run counts as one that failed.
+
+And signals mean what they do on a terminal: who starts the tests in the background has SIGINT and SIGQUIT ignored, or
+SIGHUP by nohup(1), which every program below would inherit.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 _skipped: list[str] = []
+
+for _number, _heard in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _heard)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -90,7 +90,11 @@ def test_ctrl_c_ends_it_with_what_was_found(tmp_path: Path) -> None:
     # The first finding shows that it is at work.
     first = attack.stdout.readline()
     os.killpg(attack.pid, signal.SIGINT)
-    rest, _ = attack.communicate(timeout=LIMIT)
+    try:
+        rest, _ = attack.communicate(timeout=LIMIT)
+    finally:
+        if attack.poll() is None:
+            os.killpg(attack.pid, signal.SIGKILL)
     assert first.startswith(f"{PLANTED}: somebody was")
     assert "runs," in rest
     assert attack.returncode == 1
