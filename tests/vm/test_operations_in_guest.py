@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,27 +109,36 @@ def guest(kernel: Kernel, folder: Path) -> Iterator[Guest]:
         "--control",
         str(path),
     )
+    said: list[str] = []
+    boots = threading.Event()
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        said: list[str] = []
-        try:
-            # QEMU listens by the time that the guest says a word.
+
+        def listen() -> None:
+            """All the time: whoever is not read from waits, and so does the guest."""
+            assert process.stdout is not None
             for line in process.stdout:
                 said.append(line)
+                # QEMU listens by the time that the guest says a word.
                 if "opening" in line:
-                    break
+                    boots.set()
+            boots.set()
+
+        reader = threading.Thread(target=listen)
+        reader.start()
+        try:
+            assert boots.wait(PATIENCE)
             yield Guest(process, path, said)
-            out, _ = process.communicate(timeout=PATIENCE)
-            said += out.splitlines(keepends=True)
+            process.wait(PATIENCE)
         except ControlError as error:
             if error.code != "closed":
                 raise
-            out, _ = process.communicate(timeout=PATIENCE)
-            raise AssertionError(f"the guest has ended: {out[-5000:]}") from error
+            process.wait(PATIENCE)
+            raise AssertionError(f"the guest has ended: {''.join(said)[-5000:]}") from error
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.communicate(timeout=PATIENCE)
+            process.wait(PATIENCE)
+            reader.join(PATIENCE)
 
 
 REQUESTS = st.one_of(
