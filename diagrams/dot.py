@@ -9,15 +9,15 @@ of each. In an SVG, the pointer on a state shows its doc, on an arrow the action
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from scxlife.diagrams.dot_text import cell, commas, filled, html, identity, one_line, stacked, table, tooltip
-from scxlife.diagrams.graph import Deadline, Graph, Node, graph_of
+from scxlife.diagrams.dot_text import cell, filled, html, identity, one_line, stacked, table, tooltip
+from scxlife.diagrams.graph import Graph, Node, graph_of
 from scxlife.diagrams.sharing import Common, Shared, condense
 from scxlife.diagrams.ways import Way
-from scxlife.fsm.definition import VERDICT, Definition
-from scxlife.fsm.durations import format_duration
+from scxlife.diagrams.wording import commas, deadline_line, ending, handling, naming
+from scxlife.fsm.definition import Definition
 
 _FONT = "Helvetica,Arial,sans-serif"
 _INK, _RULE, _FAULT = "#1a1a1a", "#5b6b7f", "#8c3a2b"
@@ -61,25 +61,8 @@ def _caption(graph: Graph, common: Iterable[Common]) -> str:
     lines = [f'<FONT POINT-SIZE="{_BIG}"><B>{html(graph.name)}</B> {graph.version}</FONT>']
     lines += map(html, textwrap.wrap(one_line(graph.doc), _CAPTION_WIDTH))
     for each in common:
-        lines.append(filled([*_handling(each.ways), "in", *commas(each.states)], _CAPTION_WIDTH))
+        lines.append(filled([*handling(each.ways), "in", *commas(each.states)], _CAPTION_WIDTH))
     return stacked([*lines, f'<FONT COLOR="{_RULE}">{_LEGEND}</FONT>'])
-
-
-def _naming(ways: Sequence[Way]) -> list[str]:
-    """The words of `event [guard, guard], event`, to be broken into lines between them."""
-    words: list[str] = []
-    for way in ways:
-        words[-1:] = [f"{last}," for last in words[-1:]]
-        conditions = commas(way.conditions)
-        words += [f"{way.event.name} [{conditions[0]}", *conditions[1:]] if conditions else [way.event.name]
-        if conditions:
-            words[-1] += "]"
-    return words
-
-
-def _handling(ways: Sequence[Way]) -> list[str]:
-    """The words of `event, event / action, action` for events that the same actions handle."""
-    return [*_naming(ways), *(["/"] if ways[0].actions else []), *commas(ways[0].actions)]
 
 
 # -- states ----------------------------------------------------------------------------------------------------
@@ -95,25 +78,19 @@ def _box(node: Node, shared: Iterable[Shared]) -> str:
 
 def _lines_of(node: Node, shared: Iterable[Shared]) -> Iterator[str]:
     if node.state.final is not None:
-        yield html("ends with the verdict noted" if node.state.final == VERDICT else f"outcome {node.state.final}")
+        yield html(ending(node.state))
     for deadline in node.deadlines:
-        yield html(_deadline(deadline))
+        yield html(deadline_line(deadline))
     if node.state.entry:
         yield filled(["entry /", *commas(node.state.entry)], _BOX_WIDTH)
     if node.state.exit:
         yield filled(["exit /", *commas(node.state.exit)], _BOX_WIDTH)
     for actions in dict.fromkeys(way.actions for way in node.stays):
-        yield filled(_handling([way for way in node.stays if way.actions == actions]), _BOX_WIDTH)
+        yield filled(handling([way for way in node.stays if way.actions == actions]), _BOX_WIDTH)
     if node.defers:
-        yield filled(["defers", *_naming(node.defers)], _BOX_WIDTH)
+        yield filled(["defers", *naming(node.defers)], _BOX_WIDTH)
     for target, ways in _away(node.name, shared).items():
-        yield filled([*_naming(ways), f"→ {target}"], _BOX_WIDTH)
-
-
-def _deadline(deadline: Deadline) -> str:
-    if deadline.seconds is None:
-        return f"{deadline.event}: never ({deadline.setting} is unset)"
-    return f"{deadline.event} after {format_duration(deadline.seconds)}"
+        yield filled([*naming(ways), f"→ {target}"], _BOX_WIDTH)
 
 
 def _away(state: str, shared: Iterable[Shared]) -> dict[str, list[Way]]:
@@ -135,7 +112,7 @@ def _line(taken: Iterable[Way], more: Iterable[str] = ()) -> str:
 
 
 def _way(way: Way) -> str:
-    text = filled(_naming([way]), _LABEL_WIDTH)
+    text = filled(naming([way]), _LABEL_WIDTH)
     if way.is_fault:
         return f'<FONT COLOR="{_FAULT}">{text}</FONT>'
     return f"<I>{text}</I>" if way.is_deadline else text

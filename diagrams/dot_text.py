@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+
+from scxlife.diagrams.wording import wrapped
 
 # All but what XML 1.0 can carry, and without its line ends and C1 controls.
 _UNFIT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -52,17 +54,6 @@ def cell(content: str, align: str = "LEFT") -> str:
     return f'<TR><TD ALIGN="{align}" BALIGN="{align}">{content}</TD></TR>'
 
 
-def commas(items: Sequence[str]) -> list[str]:
-    """`items` as words of a sentence, each but the last with its comma."""
-    return [*(f"{item}," for item in items[:-1]), *items[-1:]]
-
-
 def filled(words: Iterable[str], width: int) -> str:
     """Any words, none of them broken, in lines of about `width` characters; lines but the first are indented."""
-    lines: list[str] = []
-    for word in words:
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return '<BR ALIGN="LEFT"/>&#160;&#160;'.join(map(html, lines))
+    return '<BR ALIGN="LEFT"/>&#160;&#160;'.join(map(html, wrapped(words, width)))

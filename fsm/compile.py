@@ -60,6 +60,7 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
             name: Profile(p.doc, dict(p.sources), {key: _value(value) for key, value in p.settings.items()})
             for name, p in document.profiles.items()
         },
+        groups=names.groups,
     )
 
 

@@ -105,7 +105,8 @@ class Profile:
 
 @attrs.frozen
 class Definition:
-    """A whole machine. `cells` holds every state × event, the last branch of each without guards."""
+    """A whole machine. `cells` holds every state × event, the last branch of each without guards; no cell speaks of
+    `groups` any more, which are there for who reads or draws the machine."""
 
     name: str
     version: int
@@ -120,6 +121,7 @@ class Definition:
     actions: Mapping[str, Action]
     outcomes: Mapping[str, str]
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
+    groups: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
 
     def with_settings(self, /, **settings: Value) -> Definition:
         """The same machine with some settings changed. Raises KeyError for a setting that it does not have, ValueError

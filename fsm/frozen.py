@@ -9,7 +9,7 @@ import attrs
 
 from .definition import Action, Branch, Decision, Definition, Event, Profile, State
 
-FORMAT = 3
+FORMAT = 4
 
 
 def freeze(definition: Definition) -> bytes:
@@ -33,6 +33,7 @@ def freeze(definition: Definition) -> bytes:
         "actions": [attrs.astuple(action) for action in definition.actions.values()],
         "outcomes": dict(definition.outcomes),
         "profiles": {name: attrs.asdict(profile) for name, profile in definition.profiles.items()},
+        "groups": dict(definition.groups),
     }
     return json.dumps(data, separators=(",", ":")).encode()
 
@@ -72,4 +73,5 @@ def thaw(text: bytes) -> Definition:
         actions={name: Action(name, doc, tuple(posts)) for name, doc, posts in data["actions"]},
         outcomes=data["outcomes"],
         profiles={name: Profile(**profile) for name, profile in data["profiles"].items()},
+        groups={name: tuple(members) for name, members in data["groups"].items()},
     )
