@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := qemu-system-x86 busybox-static clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
             libcap-dev pkg-config xz-utils graphviz jq gcc libc6-dev binutils flex bison bc zstd systemd man-db mandoc \
-            redis-server s6
+            redis-server s6 plantuml libxml2-utils libqt6scxml6-bin
 JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12
 
-.PHONY: help run test lint mutants mutation pythons bench packages setup guest kernel clean
+.PHONY: help run test lint drawings mutants mutation pythons bench packages setup guest kernel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test    all tests, the real-kernel ones included"
 	@echo "make kernel  the kernels of the tests: one is fetched, one is built, which takes minutes, once"
 	@echo "make lint    ruff and mypy --strict"
+	@echo "make drawings renews the checked-in drawings of the machines that come with scxlife"
 	@echo "make mutants puts defects back one by one, and tells which test or property notices"
 	@echo "make mutation changes the code at places drawn at random, and tells which test notices"
 	@echo "make pythons the simulation's tests under each Python from 3.11 to 3.14 that is here (PYTHONS='…' for more)"
@@ -63,6 +64,10 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Those in diagrams/drawings; a test tells when they are stale.
+drawings: $(VENV)/.ready
+	$(BIN)/python -m tests.diagrams.drawings
 
 # Defects put back one by one: minutes. The page is made of what noticed them.
 mutants: $(VENV)/.ready

@@ -40,6 +40,11 @@ class Way:
         """What is run, each action once, in the order of the branches."""
         return tuple(dict.fromkeys(action for branch in self.branches for action in branch.decision.actions))
 
+    def row_actions(self, exits: int, entries: int) -> tuple[str, ...]:
+        """`actions` without the first `exits` and the last `entries` of each branch, which its states bring."""
+        own = (branch.decision.actions for branch in self.branches)
+        return tuple(dict.fromkeys(name for names in own for name in names[exits : len(names) - entries]))
+
     @property
     def is_deadline(self) -> bool:
         return self.event.timer is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from scxlife.diagrams.graph import Deadline, Node
+from scxlife.diagrams.graph import Arrow, Deadline, Node
 from scxlife.diagrams.ways import Way
 from scxlife.fsm.definition import VERDICT, State
 from scxlife.fsm.durations import format_duration
@@ -63,24 +63,35 @@ def box_lines(node: Node) -> list[list[str]]:
     lines += [[deadline_line(deadline)] for deadline in node.deadlines]
     lines += [["entry /", *commas(state.entry)]] if state.entry else []
     lines += [["exit /", *commas(state.exit)]] if state.exit else []
-    for effect in dict.fromkeys((way.actions, verdicts(way)) for way in node.stays):
-        ways = [way for way in node.stays if (way.actions, verdicts(way)) == effect]
-        lines.append([*handling(ways), *noting(ways[0])])
+    lines += _by_effect([(way, way.actions) for way in node.stays])
     return [*lines, *([["defers", *naming(node.defers)]] if node.defers else [])]
 
 
-def arrow_lines(ways: Iterable[Way]) -> list[list[str]]:
-    """What an arrow says, a line for each way that it stands for: `event [guards] / actions; verdict x`."""
-    ordered = sorted(ways, key=lambda way: (way.is_fault, way.is_deadline))
-    return [[*handling([way]), *noting(way)] for way in ordered]
+def arrow_lines(arrow: Arrow, states: Mapping[str, State]) -> list[list[str]]:
+    """What an arrow says: `event [guards], event / actions; verdict x`, a line for each effect.
+
+    Exit actions of the state that is left and entry actions of the one that is entered are not repeated: their boxes
+    name them.
+    """
+    ways = sorted(arrow.ways, key=lambda way: (way.is_fault, way.is_deadline))
+    exits, entries = len(states[arrow.source].exit), len(states[arrow.target].entry)
+    return _by_effect([(way, way.row_actions(exits, entries)) for way in ways])
+
+
+def _by_effect(ways: Sequence[tuple[Way, tuple[str, ...]]]) -> list[list[str]]:
+    effects = dict.fromkeys((actions, verdicts(way)) for way, actions in ways)
+    lines = []
+    for actions, noted in effects:
+        words = naming([way for way, own in ways if (own, verdicts(way)) == (actions, noted)])
+        words += ["/", *commas(actions)] if actions else []
+        if noted:
+            words[-1] += ";"
+            words += ["verdict", *commas(noted)]
+        lines.append(words)
+    return lines
 
 
 def verdicts(way: Way) -> tuple[str, ...]:
     """The verdicts that the branches of `way` note, each once."""
     noted = (branch.decision.verdict for branch in way.branches)
     return tuple(dict.fromkeys(verdict for verdict in noted if verdict))
-
-
-def noting(way: Way) -> list[str]:
-    """The words that tell the verdict of a way; none where it notes none."""
-    return ["= verdict", *commas(verdicts(way))] if verdicts(way) else []

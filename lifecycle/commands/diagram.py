@@ -1,4 +1,4 @@
-"""`scxlife diagram`: the picture of a definition."""
+"""`scxlife diagram`: a definition as a picture, as text that others draw, or as its whole table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from pathlib import Path
 
 from scxlife.diagrams.dot import dot
 from scxlife.diagrams.files import write_whole
+from scxlife.diagrams.markdown import markdown
+from scxlife.diagrams.mermaid import mermaid
+from scxlife.diagrams.page import page
+from scxlife.diagrams.plantuml import plantuml
 from scxlife.diagrams.render import PICTURES, RenderError, render
+from scxlife.diagrams.scxml import scxml
 from scxlife.fsm.lint import check
 from scxlife.fsm.show import show
 from scxlife.lifecycle.options import DEFINITION
@@ -19,12 +24,25 @@ EPILOG = """examples:
   scxlife diagram -o scheduler.svg              the lifecycle that comes with scxlife
   scxlife diagram my-machine.yaml -o my.png
   scxlife diagram my-machine.yaml | dot -Tpdf -o my.pdf
+  scxlife diagram my-machine.yaml -o my.html     every state × event, for a browser
+  scxlife diagram --format table                 the same as Markdown
+  scxlife diagram --format mermaid               for a Markdown page
+  scxlife diagram -o scheduler.puml              PlantUML; .scxml is the W3C's State Chart XML
+
+formats and suffixes: dot (.dot .gv), svg, png, mermaid (.mmd), plantuml (.puml), scxml, table (.md), html
 
 exit codes: 0 drawn, 1 no picture could be made (Graphviz is missing or fails), 2 usage or definition error"""
 
-FORMATS = ("dot", *PICTURES)
+TEXTS = {"dot": dot, "mermaid": mermaid, "plantuml": plantuml, "scxml": scxml, "table": markdown, "html": page}
+FORMATS = (*TEXTS, *PICTURES)
 FAILED = 1
-SUFFIXES = {".gv": "dot"} | {f".{name}": name for name in FORMATS}
+SUFFIXES = {f".{name}": name for name in FORMATS if name != "table"} | {
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".puml": "plantuml",
+    ".md": "table",
+    ".htm": "html",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +63,14 @@ def run(parsed: argparse.Namespace) -> int:
     output: Path | None = parsed.output
     picture = parsed.format or ("dot" if output is None else SUFFIXES.get(output.suffix.lower()))
     if picture is None:
-        return _failed(f"-o {output}: its suffix names no format", "name one: --format dot, svg or png", USAGE)
+        return _failed(f"-o {output}: its suffix names no format", f"name one: --format {', '.join(FORMATS)}", USAGE)
     if picture == "png" and output is None and sys.stdout.isatty():
         return _failed("a PNG on a terminal is of no use", "name a file: -o machine.png", USAGE)
     report = check(parsed.definition)
     if report.definition is None:
         print(*show(report.problems, report.texts, colour=False), sep="\n", file=sys.stderr)
         return USAGE
-    text = dot(report.definition)
+    text = TEXTS.get(picture, dot)(report.definition)
     try:
         content = render(text, picture) if picture in PICTURES else text.encode()
     except RenderError as error:

@@ -11,7 +11,10 @@ from scxlife.fsm.loader import load, loads
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "lifecycle" / "scheduler.yaml"
-FILES = [SHIPPED, *sorted((ROOT / "tests" / "machines").glob("*.yaml"))]
+FILES = [
+    *(ROOT / "lifecycle" / f"{name}.yaml" for name in ("scheduler", "boot", "operations")),
+    *sorted((ROOT / "tests" / "machines").glob("*.yaml")),
+]
 
 KETTLE = """\
 format: 1
@@ -64,7 +67,7 @@ def kettle() -> Definition:
 
 @pytest.fixture(scope="session")
 def files() -> list[Path]:
-    """The shipped lifecycle and every machine of the tests."""
+    """The machines that are shipped, and every one of the tests."""
     return FILES
 
 

@@ -43,12 +43,25 @@ def test_without_arguments_the_shipped_lifecycle_is_printed_as_dot() -> None:
     assert b'"attaching" -> "running"' in done.stdout
 
 
-@pytest.mark.parametrize(("format_", "begin"), [("dot", b"digraph"), ("svg", b"<?xml"), ("png", b"\x89PNG\r\n")])
-def test_each_format_goes_to_a_pipe_and_to_a_file(tmp_path: Path, format_: str, begin: bytes) -> None:
+@pytest.mark.parametrize(
+    ("format_", "suffix", "begin"),
+    [
+        ("dot", "dot", b"digraph"),
+        ("dot", "gv", b"digraph"),
+        ("svg", "svg", b"<?xml"),
+        ("png", "png", b"\x89PNG\r\n"),
+        ("mermaid", "mmd", b"---\ntitle: "),
+        ("plantuml", "puml", b"@startuml\n"),
+        ("scxml", "scxml", b"<?xml"),
+        ("table", "md", b"# scheduler 1\n"),
+        ("html", "html", b"<!DOCTYPE html>\n"),
+    ],
+)
+def test_each_format_goes_to_a_pipe_and_to_a_file(tmp_path: Path, format_: str, suffix: str, begin: bytes) -> None:
     piped = diagram("--format", format_)
     assert (piped.returncode, piped.stderr) == (0, b"")
     assert piped.stdout.startswith(begin)
-    file = tmp_path / f"machine.{format_}"
+    file = tmp_path / f"machine.{suffix}"
     written = diagram("-o", file)
     assert (written.returncode, written.stdout, written.stderr) == (0, b"", b"")
     assert file.read_bytes() == piped.stdout
@@ -62,7 +75,7 @@ def test_the_format_that_is_named_wins_over_the_suffix(tmp_path: Path) -> None:
 def test_a_suffix_that_names_no_format_is_a_usage_error(tmp_path: Path) -> None:
     done = diagram("-o", tmp_path / "machine.jpeg")
     assert done.returncode == 2
-    assert "name one: --format dot, svg or png" in error(done)
+    assert "name one: --format dot, mermaid, plantuml, scxml, table, html, svg, png" in error(done)
     assert list(tmp_path.iterdir()) == []
 
 

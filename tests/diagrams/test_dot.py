@@ -16,7 +16,9 @@ from xml.etree import ElementTree
 import attrs
 
 from scxlife.diagrams.dot import dot
-from scxlife.fsm.definition import GO, IGNORE, Branch, Decision, Definition, Event, State
+from scxlife.fsm.definition import GO, Definition
+
+from .rings import HOSTILE, ring, shown
 
 SVG = "{http://www.w3.org/2000/svg}"
 TITLE = "{http://www.w3.org/1999/xlink}title"
@@ -164,53 +166,6 @@ def test_two_loads_give_the_same_bytes_whatever_the_hash_seed(files: list[Path])
 
 
 # -- names that are DOT, HTML or nothing -----------------------------------------------------------------------
-
-HOSTILE = [
-    'say "x"',
-    "<b>bold</b>",
-    "a & b",
-    "&lt;",
-    "back\\slash\\",
-    "\\N\\G\\E\\T\\n\\l",
-    "two\nlines\tof doc",
-    "näme→日本語",
-    "graph",
-    "a:b:n",
-    "]}; x -> y",
-    "-->",
-    "]]>",
-    "\x01\ud800",
-]
-
-
-def shown(text: str) -> str:
-    """How a text can be shown: in one line, with U+FFFD for what no XML can hold."""
-    return " ".join(text.split()).replace("\x01", "�").replace("\ud800", "�")
-
-
-def ring(names: list[str]) -> Definition:
-    """A machine that goes round through states with these names, by events with these names and docs."""
-    cells = {}
-    for index, state in enumerate(names):
-        for event in names:
-            to = names[(index + 1) % len(names)] if event == state else state
-            kind = GO if event == state else IGNORE
-            decision = Decision(state, event, kind, to, kind == IGNORE, (event,), None, event)
-            cells[state, event] = (Branch((), decision),)
-    return Definition(
-        name=names[0],
-        version=1,
-        doc=" ".join(names),
-        initial=names[0],
-        states={name: State(name, doc=f"about {name}", entry=(name,), no_deadline="x") for name in names},
-        events={name: Event(name, 0, source="caller") for name in names},
-        cells=cells,
-        settings={},
-        sources={},
-        guards={},
-        actions={},
-        outcomes={},
-    )
 
 
 def test_any_name_is_shown_as_it_is() -> None:
