@@ -86,6 +86,7 @@ bench: guest
 	$(BIN)/python tests/bench/engine.py
 	$(BIN)/python tests/bench/boot.py
 	$(BIN)/python tests/bench/simulation.py
+	$(BIN)/python tests/bench/diagrams.py
 	$(BIN)/python tests/bench/exit.py
 	$(BIN)/python tests/bench/attach.py
 	$(BIN)/python tests/bench/quiet.py

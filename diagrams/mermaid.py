@@ -37,7 +37,10 @@ def mermaid(definition: Definition) -> str:
 
 
 def text(words: str) -> str:
-    """`words` for a label, every character that Mermaid could take for its own as an entity."""
+    """`words` for a label, every character that Mermaid could take for its own as an entity.
+
+    Only `ﬂ°` and `¶ß` can't be shown: Mermaid writes entities with them inside.
+    """
     return "".join(letter if letter in _PLAIN else f"#{ord(letter)};" for letter in one_line(words)) or "#160;"
 
 

@@ -32,7 +32,7 @@ HOSTILE = [
     "%%{init: {}}%%",
     "%date() $x ${x}",
     "#35;",
-    "Straße ﬂ° ¶",
+    "Straße ﬂuss °¶",
     "a;b",
     "end note",
     "end",
