@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 import attrs
+import pytest
 from markdown_it import MarkdownIt
 
 from scxlife.diagrams.markdown import markdown
@@ -75,6 +76,13 @@ def test_any_name_is_shown_as_it_is() -> None:
         assert rows[index][3] == names[(index + 1) % len(names)], "the target"
         assert [row[4] for row in rows] == [row[6] for row in rows] == names, "the actions and the reason"
         assert {row[2] for row in rows} == {"→ go", f"– {IGNORE}"}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_doc_that_begins_like_markup_is_a_paragraph(kettle: Definition, name: str) -> None:
+    html = READER.render(markdown(attrs.evolve(kettle, doc=name)))
+    assert plain(html.split("\n")[1]) == shown(name)
+    assert html.split("\n")[1].startswith("<p>")
 
 
 def test_a_diff_shows_the_cell_that_has_changed(kettle: Definition) -> None:

@@ -57,6 +57,8 @@ def test_any_name_is_accepted_and_kept(tmp_path: Path) -> None:
     accepted(tmp_path, [machine])
     root = ElementTree.fromstring(scxml(machine))
     assert [state.get(f"{OURS}name") for state in root.iter(f"{S}state")] == list(map(shown, HOSTILE))
+    expressions = [log.get("expr", "") for log in root.iter(f"{S}log")]
+    assert expressions and all(re.fullmatch(r"'[^'\n]*'", expression) for expression in expressions)
     ids = [element.get("id") for element in root.iter() if element.get("id")]
     assert len(ids) == len(set(ids))
 
