@@ -104,7 +104,7 @@ class ControlServer:
             client = self._clients.get(fd)
             if client is None:
                 continue
-            client.connected = client.connected or not events & select.EPOLLHUP
+            client = self._present(client, hung_up=bool(events & select.EPOLLHUP))
             if events & select.EPOLLOUT:
                 self._send(client)
             if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and self._clients.get(fd) is client:
@@ -164,6 +164,16 @@ class ControlServer:
             except OSError:
                 return
 
+    def _present(self, client: Client, *, hung_up: bool) -> Client:
+        """Who is at the other side now. What can be read when a port has hung up may be the next one's already."""
+        if not client.standing:
+            return client
+        if not hung_up:
+            client.connected = True
+        elif client.connected:
+            self._leave(client)
+        return self._clients[client.fd]
+
     def _receive(self, client: Client) -> None:
         while self._clients.get(client.fd) is client:
             try:
@@ -173,7 +183,7 @@ class ControlServer:
             except OSError:
                 chunk = b""
             if not chunk:
-                if client.connected:
+                if not client.standing:
                     # What it has asked for goes on: nobody is told of it.
                     self._leave(client)
                 return
