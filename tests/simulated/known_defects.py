@@ -26,6 +26,12 @@ def loss_told_when_it_is_over(run: Run, violation: str) -> bool:
     return bool(slow) and violation.endswith("was thrown out, and nobody said so")
 
 
+def held_by_a_former_life(run: Run, violation: str) -> bool:
+    """A supervisor that takes its baseline while what a former one has started is being attached, and pinned, does not
+    know it for a stranger's: it waits for it to go, and says that it is held."""
+    return run.successor is not None and "nobody hangs" in violation and "pinned at" in violation
+
+
 KNOWN: Mapping[str, Excuse] = {
-    excuse.__name__: excuse for excuse in (unwatched_and_unkillable, loss_told_when_it_is_over)
+    excuse.__name__: excuse for excuse in (unwatched_and_unkillable, loss_told_when_it_is_over, held_by_a_former_life)
 }
