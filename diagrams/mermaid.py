@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from scxlife.diagrams.dot_text import one_line
 from scxlife.diagrams.graph import Node, graph_of
 from scxlife.diagrams.identifiers import coded
-from scxlife.diagrams.nesting import Box, nest
+from scxlife.diagrams.nesting import drawn, nest
 from scxlife.diagrams.wording import arrow_lines, box_lines, wrapped
 from scxlife.fsm.definition import Definition
 
@@ -27,7 +27,8 @@ def mermaid(definition: Definition) -> str:
     graph = graph_of(definition)
     nodes = {node.name: node for node in graph.nodes}
     lines = [f'---\ntitle: "{_title(f"{graph.name} {graph.version}")}"\n---', "stateDiagram-v2"]
-    lines += _inside(nest(definition.states, definition.groups), nodes, "  ")
+    whole = nest(definition.states, definition.groups)
+    lines += drawn(whole, "  ", lambda name, margin: _box(nodes[name], margin), _head)
     lines += ["", f"  [*] --> {_state(graph.initial)}"]
     for arrow in graph.arrows:
         label = _stacked(arrow_lines(arrow, definition.states), _LABEL_WIDTH)
@@ -54,13 +55,8 @@ def _state(name: str) -> str:
     return f"s_{coded(name)}"
 
 
-def _inside(box: Box, nodes: dict[str, Node], margin: str) -> Iterator[str]:
-    for name in box.states:
-        yield from _box(nodes[name], margin)
-    for inner in box.boxes:
-        yield f'{margin}state "{text(inner.name)}" as g_{coded(inner.name)} {{'
-        yield from _inside(inner, nodes, f"{margin}  ")
-        yield f"{margin}}}"
+def _head(group: str) -> str:
+    return f'state "{text(group)}" as g_{coded(group)}'
 
 
 def _box(node: Node, margin: str) -> Iterator[str]:

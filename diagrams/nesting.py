@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -41,3 +41,16 @@ def _box(name: str, states: tuple[str, ...], groups: Mapping[str, frozenset[str]
         boxes.append(_box(each, tuple(state for state in states if state in own), within))
     boxed = {state for each in outermost for state in groups[each]}
     return Box(name, tuple(state for state in states if state not in boxed), tuple(boxes))
+
+
+def drawn(
+    box: Box, margin: str, state: Callable[[str, str], Iterable[str]], head: Callable[[str], str]
+) -> Iterator[str]:
+    """The lines of what is in `box`, as Mermaid and PlantUML both write it: `state` gives those of a state by its name
+    and its margin, `head` what stands in front of the brace of a box."""
+    for name in box.states:
+        yield from state(name, margin)
+    for inner in box.boxes:
+        yield f"{margin}{head(inner.name)} {{"
+        yield from drawn(inner, f"{margin}  ", state, head)
+        yield f"{margin}}}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from scxlife.diagrams.dot_text import one_line
 from scxlife.diagrams.graph import Arrow, Node, graph_of
 from scxlife.diagrams.identifiers import coded
-from scxlife.diagrams.nesting import Box, nest
+from scxlife.diagrams.nesting import drawn, nest
 from scxlife.diagrams.wording import arrow_lines, box_lines, wrapped
 from scxlife.fsm.definition import Definition
 
@@ -26,7 +26,8 @@ def plantuml(definition: Definition) -> str:
     graph = graph_of(definition)
     nodes = {node.name: node for node in graph.nodes}
     lines = ["@startuml", "hide empty description", f"title {text(f'{graph.name} {graph.version}')}"]
-    lines += _inside(nest(definition.states, definition.groups), nodes, "")
+    whole = nest(definition.states, definition.groups)
+    lines += drawn(whole, "", lambda name, margin: _box(nodes[name], margin), _head)
     lines += ["", f"[*] --> {_state(graph.initial)}"]
     for arrow in graph.arrows:
         label = _stacked(arrow_lines(arrow, definition.states), _LABEL_WIDTH)
@@ -58,13 +59,8 @@ def _line(arrow: Arrow) -> str:
     return "-[dashed]->" if all(way.is_deadline for way in sound) else "-->"
 
 
-def _inside(box: Box, nodes: dict[str, Node], margin: str) -> Iterator[str]:
-    for name in box.states:
-        yield from _box(nodes[name], margin)
-    for inner in box.boxes:
-        yield f'{margin}state "{text(inner.name)}" as g_{coded(inner.name)} {{'
-        yield from _inside(inner, nodes, f"{margin}  ")
-        yield f"{margin}}}"
+def _head(group: str) -> str:
+    return f'state "{text(group)}" as g_{coded(group)}'
 
 
 def _box(node: Node, margin: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ Each start is paid under emulation, so it takes its few words apart itself, with
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -23,4 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if plain[:1] != ["ctl"] or not 2 <= len(plain) <= 3 or plain[1] not in ctl.REQUESTS:
         print(USAGE, file=sys.stderr)
         return BAD_USAGE
-    return ctl.ask(SOCKET, plain[1], plain[2] if len(plain) > 2 else None, as_json=plain != words)
+    try:
+        return ctl.ask(SOCKET, plain[1], plain[2] if len(plain) > 2 else None, as_json=plain != words)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Nobody reads: what is still buffered goes nowhere, or the flush at exit would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

@@ -124,7 +124,7 @@ class Actions(Protocol):
         """Begin the life of the wanted scheduler."""
 
     def ask_stop(self, event: Event, /) -> None:
-        """Have the scheduler's machine end it."""
+        """Have the scheduler's machine end it; tells ended when there is none."""
 
     def plan_pause(self, event: Event, /) -> None:
         """How long it is before the restart."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
@@ -71,6 +72,7 @@ class ControlServer:
         self._staged = staged
         self._clients: dict[int, Client] = {}
         self._epoll: select.epoll | None = None
+        self._spare = -1
         self._ask: Ask | None = None
         self._status: Status | None = None
 
@@ -83,6 +85,7 @@ class ControlServer:
 
     def open(self) -> None:
         self._epoll = select.epoll()
+        self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         if self._listening is not None:
             self._epoll.register(self._listening, select.EPOLLIN)
         for client in self._clients.values():
@@ -116,6 +119,7 @@ class ControlServer:
         if self._epoll is not None:
             self._epoll.close()
             self._epoll = None
+            os.close(self._spare)
 
     def hang_up(self) -> None:
         """The end. Whoever still waits for a line gets what fits into the socket."""
@@ -134,8 +138,10 @@ class ControlServer:
         assert self._listening is not None
         try:
             connection, _ = self._listening.accept()
-        except OSError:
-            return  # it is gone already, or there is no descriptor left for it
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away()
+            return  # else it is gone already
         if len(self._clients) >= MOST_CLIENTS:
             self._dismiss(connection, "too-many", f"{MOST_CLIENTS} clients are connected already")
             return
@@ -144,6 +150,18 @@ class ControlServer:
             self._dismiss(connection, "not-allowed", f"user {uid} may not ask: only user {os.geteuid()} and root")
             return
         self._welcome(Client(connection.detach(), standing=False))
+
+    def _turn_away(self) -> None:
+        """No descriptor is left for who waits; unanswered, he would wake us for ever. The spare one is for him."""
+        assert self._listening is not None
+        os.close(self._spare)
+        try:
+            connection, _ = self._listening.accept()
+            self._dismiss(connection, "too-many", "the supervisor has no descriptor left")
+        except OSError:
+            pass
+        finally:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def _welcome(self, client: Client) -> None:
         os.set_blocking(client.fd, False)
@@ -172,6 +190,7 @@ class ControlServer:
             client.connected = True
         elif client.connected:
             self._leave(client)
+            self._clients[client.fd].connected = False
         return self._clients[client.fd]
 
     def _receive(self, client: Client) -> None:
@@ -262,7 +281,7 @@ class ControlServer:
         del self._clients[client.fd]
         if client.standing and self._epoll is not None:
             again = self._clients[client.fd] = Client(client.fd, standing=True)
-            again.listened = client.listened
+            again.listened, again.connected = client.listened, client.connected
             return
         if self._epoll is not None:
             self._epoll.unregister(client.fd)

@@ -33,7 +33,6 @@ class Actions:
         self._policy = policy
         self._draw = draw
         self._payload = payload
-        self._payload_started = False
 
     # -- what is wanted
 
@@ -60,7 +59,9 @@ class Actions:
         self._operations.begin(self._standing.desired)
 
     def ask_stop(self, event: Event) -> None:
-        if self._standing.life is not None:
+        if self._standing.life is None:
+            self._operations.no_life()
+        else:
             self._standing.life.interrupt(event.cause or event.name)
 
     def plan_pause(self, event: Event) -> None:
@@ -145,8 +146,7 @@ class Actions:
     # -- the payload
 
     def start_payload(self, event: Event) -> None:
-        if self._payload is not None and not self._payload_started:
-            self._payload_started = True
+        if self._payload is not None and self._payload.process.generation == 0:
             self._payload.start(event)
 
     def stop_payload(self, event: Event) -> None:

@@ -203,6 +203,11 @@ class Operations:
     def _no_payload(self, cause: str) -> None:
         self.post(EventName.PAYLOAD_ENDED, {"exit": None}, cause)
 
+    def no_life(self) -> None:
+        """For whoever waits for the end of one that could not be set up."""
+        reason = "it could not be set up"
+        self.post(EventName.ENDED, {"outcome": "fault", "status": INTERNAL, "reason": reason}, reason)
+
     def no_payload(self) -> None:
         self._no_payload("no payload")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import select
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +102,25 @@ def test_what_is_not_read_yet_goes_out_when_there_is_room(talk: tuple[ControlSer
         server.drain()
     assert settled(server)
     assert received.count(b"\n") == 4001
+
+
+def test_who_comes_when_no_descriptor_is_left_is_turned_away_and_wakes_nobody_for_ever(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as theirs:
+        listening.bind(str(tmp_path / "control"))
+        listening.listen()
+        listening.setblocking(False)
+        server = ControlServer(listening, ())
+        server.open()
+        theirs.connect(str(tmp_path / "control"))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.open(os.devnull, os.O_RDONLY)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            for _ in range(8):
+                server.drain()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert not news(server)
+        assert json.loads(theirs.recv(4096))["error"]["code"] == "too-many"
+        server.close()

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scxlife.fsm.events import Event
 from scxlife.lifecycle.operations.answers import Attached, Busy, Cancelled, Closed, Detached, Failed, Refused
-from scxlife.lifecycle.options import operations
-from scxlife.lifecycle.simulated.operations import Request, Story, Told, tell
+from scxlife.lifecycle.operations.operations import Operations
+from scxlife.lifecycle.options import operations, shipped
+from scxlife.lifecycle.outcomes import INTERNAL
+from scxlife.lifecycle.plan import Plan
+from scxlife.lifecycle.simulated import operations as simulated
+from scxlife.lifecycle.simulated.operations import Request, Story, Told, ours, tell
 from scxlife.lifecycle.simulated.operations_properties import broken
+from scxlife.lifecycle.supervision import Supervision
+from scxlife.platform.sim import Machine, SimKernel
+from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import ERRNOS, Fails, Stalls, WakesUp
 from scxlife.platform.sim.outside import Eject, Kill, Stranger
+from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep
 
 COMMANDS = ("attach", "detach", "restart", "replace", "close")
@@ -234,6 +245,82 @@ def test_what_is_left_running_is_never_joined_by_a_second_one() -> None:
     assert broken(done) == []
     assert [type(answered.answer) for answered in done.answers] == [Failed, Refused, Refused, Detached, Attached]
     assert [name for name, _, _ in done.begun] == ["stuck", "a"]
+
+
+@pytest.mark.parametrize("when", ["the set-up", "the pause"])
+def test_our_own_failure_ends_all_in_time_and_is_no_success(when: str) -> None:
+    """A life that can't be set up never ends either: nobody may wait for that."""
+    machine = Machine(PROFILES["7.2"])
+    machine.install("/bin/a", A)
+    kernel = SimKernel(machine)
+    life = shipped().with_profile("operation")
+    failed: list[str] = []
+
+    def prepare(name: str, number: int, announce: Callable[[str, Mapping[str, Any]], None]) -> Supervision:
+        def observe(record: Mapping[str, Any]) -> None:
+            """Nobody reads along."""
+
+        if when == "the set-up":
+            raise OSError(errno.EMFILE, "no more of them")
+        return Supervision(kernel, life, Plan(command="/bin/a"), observer=observe, announce=announce)
+
+    def draw() -> float:
+        failed.append("no chance")
+        raise OSError(errno.EIO, "no chance")
+
+    made = Operations(
+        kernel,
+        operations().with_settings(restart="always"),
+        prepare,
+        command=lambda name: f"/bin/{name}",
+        draw=draw,
+        observer=lambda record: None,
+    )
+    machine.expect((Eject(2.0),))
+    assert made.run("a") == INTERNAL
+    assert machine.clock.now < 140 * SECOND
+    assert bool(failed) is (when == "the pause")
+
+
+class Breaks:
+    """An event source that fails at its moment."""
+
+    degraded: str | None = None
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def open(self) -> None:
+        """It is well yet."""
+
+    def fileno(self) -> int | None:
+        return None
+
+    def next_deadline(self) -> float | None:
+        return self.at
+
+    def drain(self) -> list[Event]:
+        if self.at <= self.now():
+            raise OSError(errno.EIO, "broken")
+        return []
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    now: Callable[[], float] = staticmethod(lambda: 0.0)
+
+
+def test_our_own_failure_while_one_is_attached_ends_it_and_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Breaks(102.0)
+
+    def ours_with(told: Told, control: object) -> Operations:
+        source.now = told.kernel.monotonic
+        return ours(told, source)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(simulated, "ours", ours_with)
+    done = told("a")
+    assert [step["state"] for step in done.steps if step["event"] == "fault"] == ["running"]
+    assert (done.outcomes, done.status) == (["stopped"], INTERNAL)
 
 
 # -- at random --------------------------------------------------------------------------------------------------------
