@@ -37,7 +37,7 @@ _MTTCG_SOUND_FROM = (8, 1)
 _CODE = bytes.fromhex(
     # 16-bit code, from the reset vector
     "fa"  # cli
-    "2e660f0116a800"  # lgdtl %cs:descriptor
+    "2e660f0116c000"  # lgdtl %cs:descriptor
     "0f20c0 0c01 0f22c0"  # cr0 |= PE
     "66ea 1800ffff 0800"  # ljmpl $8, $0xFFFF0018
     # 32-bit code: page tables that map the 2 MiB around itself
@@ -50,15 +50,21 @@ _CODE = bytes.fromhex(
     "b9800000c0 0f32 660d0001 0f30"  # EFER |= LME
     "0f20c0 0d00000080 0f22c0"  # cr0 |= PG
     "ea 6b00ffff 1800"  # ljmp $24, $0xFFFF006B
-    # 64-bit code: something that only a 64-bit CPU gets right, reported to isa-debug-exit
+    # 64-bit code: a kernel's decompressor uses BMI2 where cpuid has it. A KVM that emulates its guest, as it must while a
+    # nested CPU lacks what it needs, knows no such instruction, stops the guest there, and leaves QEMU waiting.
+    "31c0 0fa2 83f807 7213"  # xor %eax, %eax; cpuid; cmp $7, %eax; jb over it
+    "b807000000 31c9 0fa2"  # mov $7, %eax; xor %ecx, %ecx; cpuid
+    "f6c701 7405"  # test $1, %bh; je over it
+    "c4e271f7c1"  # shlx %ecx, %ecx, %eax
+    # something that only a 64-bit CPU gets right, reported to isa-debug-exit
     "48b8efcdab8967452301"  # movabs $0x0123456789ABCDEF, %rax
     "480fc8 48c1e838 2cdf"  # bswap %rax; shr $56, %rax; sub $0xDF, %al
     "e6f4"  # out %al, $0xF4
     "f4 ebfd"  # hlt, for ever
-    "9090909090"  # to the border of 8 bytes
-    # at 0x88, the descriptor table: null, 32-bit code, data, 64-bit code
+    "90"  # to the border of 8 bytes
+    # at 0xA0, the descriptor table: null, 32-bit code, data, 64-bit code
     "0000000000000000 ffff0000009bcf00 ffff00000093cf00 ffff0000009baf00"
-    "1f00 8800ffff"  # at 0xA8, its descriptor: limit 31, base 0xFFFF0088
+    "1f00 a000ffff"  # at 0xC0, its descriptor: limit 31, base 0xFFFF00A0
 )
 _ROM_SIZE = 0x10000
 _RESET_VECTOR = 0xFFF0

@@ -40,6 +40,8 @@ OnConsoleLine = Callable[[str], None]
 
 _CHUNK = 1 << 16
 _STDERR_TAIL = 4096
+#: What QEMU says when KVM gives a guest up. It then keeps the guest where it is, and waits for a debugger.
+_HALTED = b"KVM internal error"
 #: Seconds that a guest has to reboot after its EXIT frame: it may drain a probe for 30 of them.
 _REBOOT_S = 40.0
 #: Seconds for QEMU to end after SIGTERM, and then after SIGKILL.
@@ -136,6 +138,7 @@ class _Watch:
         self._acknowledged = 0
         self._first_frame_s: float | None = None
         self._stderr = b""
+        self._halted = False
         self._timed_out = False
         self._readers: dict[int, Callable[[bytes], None]] = {
             console.fileno(): self._read_console,
@@ -146,12 +149,12 @@ class _Watch:
             os.set_blocking(descriptor, False)
 
     def until_end(self, pidfd: int, deadline: float) -> None:
-        """Returns when QEMU ended, the frames are damaged, or the time is up."""
+        """Returns when QEMU ended or can't go on, the frames are damaged, or the time is up."""
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
         for descriptor in self._readers:
             poller.register(descriptor, select.POLLIN)
-        while self._damage is None:
+        while self._damage is None and not self._halted:
             left = deadline - time.monotonic()
             if left <= 0:
                 self._timed_out = True
@@ -181,6 +184,9 @@ class _Watch:
             return Completed(self._exit, record)
         if no_memory is not None:
             return OutOfMemory(no_memory, record)
+        if self._halted:
+            text = "KVM can't execute what this guest executes: use --accel tcg"
+            return CutOff(text, record) if self._console.spoke else NotStarted(text, record)
         if panic is not None:
             return Panicked(panic.message, panic.init_status, record)
         if self._timed_out:
@@ -208,6 +214,7 @@ class _Watch:
 
     def _read_stderr(self, data: bytes) -> None:
         self._stderr = (self._stderr + data)[-_STDERR_TAIL:]
+        self._halted = self._halted or _HALTED in self._stderr
 
     def _read_port(self, data: bytes) -> None:
         if self._damage is not None:

@@ -199,3 +199,13 @@ def test_a_qemu_that_is_missing_never_starts(spec_for: SpecFor, tmp_path: Path) 
     result = run_guest(spec_for("completes", qemu=tmp_path / "qemu"), on_frame=lambda _: None)
     assert isinstance(result, guest.NotStarted), result
     assert str(tmp_path / "qemu") in result.reason
+
+
+def test_a_guest_that_kvm_gives_up_is_not_waited_for(spec_for: SpecFor, tmp_path: Path) -> None:
+    """QEMU keeps it for a debugger. A shell says what QEMU 7.2 said where KVM emulates its guest, and stays as well."""
+    halted = tmp_path / "qemu"
+    halted.write_text("#!/bin/sh\necho 'KVM internal error. Suberror: 1' >&2\necho 'RAX=0' >&2\nexec sleep 1000\n")
+    halted.chmod(0o755)
+    result = run_guest(spec_for("completes", qemu=halted), on_frame=lambda _: None)
+    assert isinstance(result, guest.NotStarted), result
+    assert "--accel tcg" in result.reason
