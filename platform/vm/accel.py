@@ -50,8 +50,8 @@ _CODE = bytes.fromhex(
     "b9800000c0 0f32 660d0001 0f30"  # EFER |= LME
     "0f20c0 0d00000080 0f22c0"  # cr0 |= PG
     "ea 6b00ffff 1800"  # ljmp $24, $0xFFFF006B
-    # 64-bit code: a kernel's decompressor uses BMI2 where cpuid has it. A KVM that emulates its guest, as it must while a
-    # nested CPU lacks what it needs, knows no such instruction, stops the guest there, and leaves QEMU waiting.
+    # 64-bit code: a kernel's decompressor uses BMI2 where cpuid has it. A KVM that emulates its guest, for want of
+    # something in a nested CPU, knows no such instruction, stops the guest there, and leaves QEMU waiting.
     "31c0 0fa2 83f807 7213"  # xor %eax, %eax; cpuid; cmp $7, %eax; jb over it
     "b807000000 31c9 0fa2"  # mov $7, %eax; xor %ecx, %ecx; cpuid
     "f6c701 7405"  # test $1, %bh; je over it
