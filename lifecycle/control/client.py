@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
-# Longer than the machine's own bounds for one request: a start that makes progress may take a minute, and a stop a
-# dozen seconds before it.
 PATIENCE = 180.0
+"""Seconds that an answer is waited for: longer than the machine's own bounds for one request, as a start that makes
+progress may take a minute, and a stop a dozen seconds before it."""
 _CHUNK = 65_536
 # Of one line that a server sends.
 _LONGEST = 16 << 20
