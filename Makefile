@@ -24,7 +24,7 @@ help:
 	@echo "make mutation changes the code at places drawn at random, and tells which test notices"
 	@echo "make pythons the simulation's tests under each Python from 3.11 to 3.14 that is here (PYTHONS='…' for more)"
 	@echo "make bench   the engine, the boot, an exit noticed, an attach noticed, a quiet run: each beside its peers"
-	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
+	@echo "make clean   remove the virtual environment and the site (the cache of kernels and schedulers stays)"
 
 # A stamp that is older than pyproject.toml installs again; a broken environment is made anew.
 $(VENV)/.ready: pyproject.toml
@@ -103,4 +103,4 @@ bench: guest
 	$(BIN)/python tests/bench/quiet.py
 
 clean:
-	rm -rf $(VENV) .packages.log
+	rm -rf $(VENV) .packages.log build/docs build/doctrees
