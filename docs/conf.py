@@ -23,6 +23,8 @@ myst_url_schemes = {"http": None, "https": None, "source": {"url": "source/{{pat
 # Every name of ours that a signature has is held; those of the standard library would be looked up elsewhere.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!scxlife).*"), ("py:class", r"scxlife\.fsm\.registry\.T")]
+# What a docstring has between backticks is a name.
+default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"

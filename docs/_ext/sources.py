@@ -1,7 +1,8 @@
 """Links out of docs/ lead into the site as they lead into the tree on a forge.
 
 A page links to a source as `../lifecycle/scheduler.yaml`. The site has a page for each file that is linked to, with its
-text in colours, and for each folder, with its files. Pictures are no links: Sphinx takes them along by itself.
+text in colours or its drawing, and for each folder, with its files. A picture on a page is no link: Sphinx takes it
+along by itself.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def _pages(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
     linked = {path for path in linked if (ROOT / path).exists()}
     linked |= {inside for path in linked if (ROOT / path).is_dir() for inside in _files_in(path)}
     for path in sorted(linked):
-        body = _listing(path) if (ROOT / path).is_dir() else _text(path)
+        body = _listing(path) if (ROOT / path).is_dir() else _content(path)
         shown = html.escape(path)
         context = {"title": shown, "body": f"<h1><code>{shown}</code></h1>{body}"}
         yield f"source/{path}", context, "page.html"
@@ -70,7 +71,10 @@ def _listing(folder: str) -> str:
     return f"<ul>{''.join(items)}</ul>"
 
 
-def _text(path: str) -> str:
+def _content(path: str) -> str:
+    if path.endswith(".svg"):
+        _, tag, rest = (ROOT / path).read_text().partition("<svg")
+        return f'<div class="drawing">{tag}{rest}</div>'
     try:
         lexer = get_lexer_for_filename(path)
     except ClassNotFound:

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 from scxlife.diagrams.cells import STAY, Line, lines_of
 from scxlife.fsm.definition import DEFER, GO, IGNORE, Definition, State
 from scxlife.fsm.durations import format_duration
 from scxlife.lifecycle.options import shipped
 
+DRAWINGS = Path(__file__).parents[2] / "diagrams" / "drawings"
+
 
 def region(name: str) -> str:
-    """`every state`, `guards`, or `state NAME`."""
+    """`every state`, `guards`, `state NAME`, or `drawing VIEW`."""
     definition = shipped()
     if name == "guards":
         return "\n".join(f"- `{guard}`: {said}" for guard, said in definition.guards.items())
     if name == "every state":
         return "\n".join(_overview(definition))
-    kind, _, state = name.partition(" ")
+    kind, _, what = name.partition(" ")
+    if kind == "drawing":
+        return _drawing(what)
     if kind != "state":
         raise KeyError(name)
-    return "\n\n".join(_section(definition, definition.states[state]))
+    return "\n\n".join(_section(definition, definition.states[what]))
+
+
+def _drawing(view: str) -> str:
+    """The picture of that part of the lifecycle, where there is one."""
+    found = sorted(DRAWINGS.glob(f"scheduler*{view.replace(' ', '*')}*.svg"))
+    return "".join(f"![The lifecycle: {view}](../diagrams/drawings/{file.name})" for file in found[:1])
 
 
 def _overview(definition: Definition) -> Iterator[str]:
-    yield "| state | what it means | phase | bounded by |"
-    yield "|---|---|---|---|"
+    yield "| state | what it means | bounded by |"
+    yield "|---|---|---|"
     for state in definition.states.values():
         meaning = state.doc or definition.outcomes[state.final or ""]
-        yield f"| {_link(state.name)} | {_cell(meaning)} | {state.phase or ''} | {_cell(_bounds(definition, state))} |"
+        yield f"| {_link(state.name)} | {_cell(meaning)} | {_cell(_bounds(definition, state))} |"
 
 
 def _bounds(definition: Definition, state: State) -> str:
@@ -64,6 +75,8 @@ def _facts(definition: Definition, state: State) -> Iterator[str]:
         named = definition.outcomes.get(state.final)
         yield "ends with the verdict that was noted" if named is None else f"ends with `{state.final}`: {named}"
         return
+    if state.phase is not None:
+        yield f"phase: {state.phase}"
     for name in state.deadlines:
         yield f"deadline `{name}`: {_duration(definition, name)}"
     if state.no_deadline:
