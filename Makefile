@@ -77,7 +77,8 @@ pages: $(VENV)/.ready
 
 # Whatever Sphinx warns of fails, and so does a link or an anchor of the pages that leads nowhere.
 docs: $(VENV)/.ready
-	$(BIN)/sphinx-build -q -E -W --keep-going -d build/doctrees docs build/docs
+	@rm -rf build/docs build/doctrees
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
 	@$(BIN)/python -m tests.docs.built build/docs
 
 # Defects put back one by one: minutes. The page is made of what noticed them.
