@@ -23,10 +23,18 @@ def section(state: str) -> str:
     return re.split(r"^#{2,3} ", LIFECYCLE.split(f"\n### {state}\n")[1], flags=re.MULTILINE)[0]
 
 
+def in_words(text: str) -> str:
+    """As every Python says it: argparse wraps elsewhere from 3.13 on, and writes `-o, --output FILE`."""
+    return re.sub(r"(-\w) ([A-Z]+), (--[\w-]+) \2", r"\1, \3 \2", " ".join(text.split()))
+
+
 @pytest.mark.parametrize("page", MAKERS)
 def test_a_page_has_what_would_be_made_now(page: str) -> None:
     assert names(page)
-    assert (DOCS / page).read_text() == fresh(page), f"docs/{page} is out of date; renew it with: {COMMAND}"
+    shown, wanted = (DOCS / page).read_text(), fresh(page)
+    if page == "commands.md":
+        shown, wanted = in_words(shown), in_words(wanted)
+    assert shown == wanted, f"docs/{page} is out of date; renew it with: {COMMAND}"
 
 
 def test_make_knows_the_command_that_the_failure_names() -> None:
