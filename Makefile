@@ -71,7 +71,7 @@ lint: $(VENV)/.ready
 drawings: $(VENV)/.ready
 	$(BIN)/python -m tests.diagrams.drawings
 
-# The tables of docs/; a test tells when they are stale.
+# The tables of docs/ and what its scenarios print; tests tell when they are stale.
 pages: $(VENV)/.ready
 	$(BIN)/python -m tests.docs.generated
 

@@ -65,6 +65,10 @@ class Guards:
         reason = reason_of(self._kernel, self._definition, self._facts)
         return self._facts.link_kept and reason is not None and reason.startswith(BY_USER_SPACE)
 
+    def unregistered_by_itself(self, event: Event) -> bool:
+        reason = reason_of(self._kernel, self._definition, self._facts)
+        return not self._facts.link_kept and reason is not None and reason.startswith(BY_USER_SPACE)
+
     def being_disabled(self, event: Event) -> bool:
         return state_of(self._kernel) == DISABLING
 

@@ -143,6 +143,12 @@ class Outcome(StrEnum):
     """The kernel threw it out."""
     EJECTED_DETACHED = "ejected/detached"
     """Somebody else detached its link."""
+    EJECTED_UNREGISTERED = "ejected/unregistered"
+    """It let go of its own link and did not end."""
+    EJECTED_REPLACED = "ejected/replaced"
+    """Another scheduler has taken its place."""
+    EJECTED_UNKNOWN = "ejected/unknown"
+    """The kernel no longer ran it, and why is not known."""
     LEFT_RUNNING_UNKILLABLE = "left-running/unkillable"
     """Still there after SIGKILL."""
     LEFT_RUNNING_HELD = "left-running/held"
@@ -304,6 +310,9 @@ class Guards(Protocol):
     def detached_from_outside(self, event: Event, /) -> bool:
         """It held its link when the kernel let go of it, and the kernel's reason is user space."""
 
+    def unregistered_by_itself(self, event: Event, /) -> bool:
+        """The kernel's reason is user space, and it no longer held its link: it gave it up, or is dying."""
+
     def being_disabled(self, event: Event, /) -> bool:
         """The kernel is still taking a scheduler down."""
 
@@ -321,6 +330,7 @@ def guards_of(given: Guards) -> dict[str, Guard]:
         "progressing": given.progressing,
         "hotplugged": given.hotplugged,
         "detached_from_outside": given.detached_from_outside,
+        "unregistered_by_itself": given.unregistered_by_itself,
         "being_disabled": given.being_disabled,
         "ejected_by_kernel": given.ejected_by_kernel,
     }

@@ -34,7 +34,7 @@ EPILOG = """exit codes:
   2    usage or definition error
   10   startup-died: it ended before it was ready, whatever its own code
   11   not-attached: it lived and was not ready, or the kernel has no sched_ext
-  12   ejected: the kernel threw it out
+  12   ejected: the kernel threw it out, or it was detached or replaced
   13   exited by itself with a failure while it ran
   14   left-running: it could not be ended
   70   scxlife itself failed

@@ -72,6 +72,13 @@ def detached_from_outside(world: World, question: Question) -> Iterator[Answer]:
         yield Answer(True, 1)
 
 
+def unregistered_by_itself(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(world.heard == BY_USER_SPACE)
+    # As for `ejected_by_kernel`.
+    if not question.kernel_log and not world.heard:
+        yield Answer(True)
+
+
 def being_disabled(world: World, question: Question) -> Iterator[Answer]:
     yield Answer(world.kernel in (UNREGISTERED, EJECTED, FOREIGN_DISABLING))
 
@@ -89,6 +96,7 @@ ANSWERS: dict[str, Guard] = {
     "progressing": progressing,
     "hotplugged": hotplugged,
     "detached_from_outside": detached_from_outside,
+    "unregistered_by_itself": unregistered_by_itself,
     "being_disabled": being_disabled,
     "ejected_by_kernel": ejected_by_kernel,
 }

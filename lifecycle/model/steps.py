@@ -22,7 +22,7 @@ from .sources import LOOKS, Look, blunted, closed, opened
 from .world import ABSENT, ALIVE, BY_ITSELF, DISABLED, DYING, FOREIGN, NONE, OVER, WANTED, World
 
 # Guards that ask for the kernel's reason.
-REASONED = ("ejected_by_kernel", "detached_from_outside")
+REASONED = ("ejected_by_kernel", "detached_from_outside", "unregistered_by_itself")
 # What these tell is as true later, so that telling it together with others comes to the same as telling it next.
 LEISURELY = ("payload", "logs", "probe", "signals")
 # Of all others, too, one is looked at at a time; but what death and readiness say together, rank has to order.

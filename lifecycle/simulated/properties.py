@@ -17,7 +17,7 @@ from scxlife.platform.sim.outside import Eject, Noise, Steal, Stranger
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.program import Attach, Fork, Program
-from scxlife.platform.sim.struct_ops import BY_USER_SPACE
+from scxlife.platform.sim.struct_ops import BY_USER_SPACE, Instance
 from scxlife.platform.vm import frames
 
 from .run import Announcement, Run
@@ -28,6 +28,8 @@ _SLACK = 5.0
 _DRAIN = 35.0
 # How long beside the cadence something that happened may stay unnoticed: a link settles, a status is stored.
 _UNNOTICED = 0.5
+# Seconds that a death by SIGKILL takes at most where nothing holds it up.
+_DYING = 0.1
 # With fewer descriptors, looks fail.
 _ENOUGH_DESCRIPTORS = 64
 # States before it is known what becomes of a start.
@@ -120,8 +122,15 @@ def failure_leaves_nothing(run: Run) -> Iterator[str]:
     if any(_escaped(run, process) for process in run.machine.processes.everyone if run.owns(process)):
         return
     present = run.machine.sched_ext.present
-    if present is not None and run.owns(present.loader):
+    if present is not None and run.owns(present.loader) and not _pinned_by_the_payload(run, present):
         yield f"scheduler {present.name!r} is in the kernel after {_ending(run)}"
+
+
+def _pinned_by_the_payload(run: Run, present: Instance) -> bool:
+    """A payload may start what it likes, and what it pins is a file that it leaves behind."""
+    payload, root = run.scenario.payload, present.loader.root
+    pins = payload is not None and any(attach.pin is not None for attach in _attaches(payload))
+    return pins and root is not None and root is not run.process
 
 
 def _watches_the_kernel(run: Run) -> bool:
@@ -167,13 +176,28 @@ def nothing_is_left_behind(run: Run) -> Iterator[str]:
 
 
 def left_running_is_true(run: Run) -> Iterator[str]:
-    """3, the other way round: left-running is said only of what can't be ended."""
+    """3, the other way round: left-running is said only of what can't be ended in the time that was given to it."""
     if not isinstance(run.outcome, LeftRunning) or _disturbed(run):
         return
-    stuck = [process for process in run.machine.processes.everyone if run.owns(process) and process.letter == "D"]
+    hasty = any(isinstance(fault, Stalls) for fault in run.scenario.faults) or any(
+        float(given) <= _DYING
+        for name in ("kill_timeout", "sweep_timeout")
+        if isinstance(given := run.definition.settings[name], (int, float))
+    )
+    stuck = [
+        process
+        for process in run.machine.processes.everyone
+        if run.owns(process) and (process.letter == "D" or (hasty and _ended_behind(run, process)))
+    ]
     present = run.machine.sched_ext.present
     if not stuck and (present is None or not run.owns(present.loader)):
         yield f"nobody hangs and nothing of ours is attached: {run.outcome.reason}"
+
+
+def _ended_behind(run: Run, process: Process) -> bool:
+    """Whether it lived when all was looked at for the last time."""
+    looked = max(woke for record, woke in zip(run.records, run.woke, strict=True) if record["kind"] == "step")
+    return process.died_at is None or process.died_at >= looked
 
 
 def who_is_stopped_is_asked(run: Run) -> Iterator[str]:
@@ -401,7 +425,7 @@ def reason_is_true(run: Run) -> Iterator[str]:
     said = next((record["outcome"] for record in run.records if record["kind"] == "end"), None)
     if said == "not-configured" and run.scenario.program is not None:
         yield "not-configured, and there is a program"
-    if any(isinstance(fault, Fails) for fault in run.scenario.faults):
+    if _disturbed(run):
         return
     if said == "not-attached/absent" and PROFILES[run.scenario.kernel].sched_ext:
         yield "no sched_ext, and the kernel has it"
@@ -411,6 +435,11 @@ def reason_is_true(run: Run) -> Iterator[str]:
         isinstance(one, Eject) and one.reason == BY_USER_SPACE for one in run.scenario.outside
     ):
         yield "somebody else detached its link, and nobody did"
+    ended = {one.claimed for one in run.machine.sched_ext.history if run.owns(one.loader)}
+    if said == "ejected/unregistered" and BY_USER_SPACE not in ended:
+        yield "it let go of its own link, and it did not"
+    if said == "ejected/kernel" and ended == {BY_USER_SPACE}:
+        yield "the kernel threw it out, and it did not"
 
 
 Property = Callable[[Run], Iterable[str]]

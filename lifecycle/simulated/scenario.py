@@ -74,9 +74,13 @@ def parse(text: str) -> Scenario:
     from cattrs import transform_error
 
     try:
-        scenario = _CONVERTER.structure(yaml.safe_load(text), Scenario)
+        data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ScenarioError(f"it is not YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ScenarioError(f"a scenario is a mapping, such as `kernel: '7.2'`, and this is {_shape(data)}")
+    try:
+        scenario = _CONVERTER.structure(data, Scenario)
     except Exception as error:  # whatever the structuring meets in a file that anybody may have written
         said = transform_error(error, path="scenario", format_exception=_said)
         raise ScenarioError("; ".join(said)) from None
@@ -85,6 +89,10 @@ def parse(text: str) -> Scenario:
     except (KeyError, ValueError) as error:
         raise ScenarioError(str(error.args[0])) from None
     return scenario
+
+
+def _shape(data: object) -> str:
+    return "empty" if data is None else f"a {type(data).__name__}"
 
 
 def _said(error: BaseException, wanted: type | None) -> str:

@@ -9,7 +9,7 @@ from scxlife.lifecycle.report import say_outcome
 from scxlife.lifecycle.timeline import Timeline
 
 from .properties import violations
-from .run import run
+from .run import Run, run
 from .scenario import Scenario
 from .twice import Twin
 
@@ -19,15 +19,10 @@ def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
     done = run(scenario)
     with Twin() as twin:
         differs = twin.difference(done)
-    timeline = Timeline(write)
-    for line in done.lines:
-        timeline(line)
-    if done.outcome is not None:
-        say_outcome(done.outcome, write, log_path=done.outcome.log_path)
-    else:
-        write(plain(f"\nno outcome: {type(done.error).__name__}: {done.error}"))
-    injected = done.machine.injector.injected
-    write(f"\n{done.kernel.calls} system calls, {injected} faults, {done.seconds:.3f} s simulated")
+    _tell(done, write)
+    if done.successor is not None:
+        write("\nbehind the power cut, another supervisor on the same machine:\n")
+        _tell(done.successor, write)
     found = violations(done)
     if differs is not None:
         found.append(str(differs))
@@ -37,3 +32,21 @@ def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
         write(plain(f"  here     {differs.here}"))
         write(plain(f"  there    {differs.there}"))
     return found
+
+
+def _tell(done: Run, write: Callable[[str], object]) -> None:
+    timeline = Timeline(write)
+    for line in done.lines:
+        timeline(line)
+    if done.outcome is not None:
+        say_outcome(done.outcome, write, log_path=done.outcome.log_path)
+    else:
+        write("")
+        write(plain(f"no outcome: {_why(done.error)}"))
+    injected = done.machine.injector.injected
+    write(f"\n{done.kernel.calls} system calls, {injected} faults, {done.seconds:.3f} s simulated")
+
+
+def _why(error: BaseException | None) -> str:
+    """What came instead of one: its name and, where there is one, its text."""
+    return f"{type(error).__name__}{f': {error}' if str(error) else ''}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs import command_help, lifecycle_tables, outcome_tables
+from tests.docs import command_help, lifecycle_tables, outcome_tables, replayed
 
 from scxlife.diagrams.files import write_whole
 
@@ -36,6 +36,8 @@ def fresh(page: str) -> str:
 def main() -> None:
     for page in MAKERS:
         write_whole(DOCS / page, fresh(page).encode())
+    for page in replayed.PAGES:
+        write_whole(DOCS / page, replayed.replayed(DOCS / page).encode())
 
 
 if __name__ == "__main__":

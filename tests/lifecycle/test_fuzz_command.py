@@ -60,6 +60,7 @@ def test_a_scenario_that_violates_nothing_is_shown_too(capsys: pytest.CaptureFix
         ("settings: {livenes: 1.0}\n", "livenes"),
         ("program: [\n", "not YAML"),
         ("- 1\n", "scenario"),
+        ("", "this is empty"),
     ],
 )
 def test_a_scenario_that_is_none_is_refused_in_a_line(
@@ -107,3 +108,13 @@ def test_without_hypothesis_it_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 2
     assert "pip install 'scxlife[fuzz]'" in done.stderr
+
+
+def test_a_replay_shows_the_life_behind_a_power_cut_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "cut.yaml"
+    path.write_text("ready: none\nprogram: {steps: [{do: serve}]}\nfaults: [{what: loses-power, at: 54}]\n")
+    assert main(["replay", str(path)]) == 0
+    told = capsys.readouterr().out
+    before, _, behind = told.partition("behind the power cut")
+    assert "\nno outcome: PowerCut\n" in before
+    assert "\noutcome    stopped" in behind

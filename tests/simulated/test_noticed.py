@@ -14,8 +14,8 @@ from scxlife.lifecycle.simulated.run import Run, machine_for, run
 from scxlife.lifecycle.simulated.scenario import Scenario
 from scxlife.platform.sim import SimKernel
 from scxlife.platform.sim.faults import Fails, Stalls
-from scxlife.platform.sim.outside import Eject, Kill, Stranger
-from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Write
+from scxlife.platform.sim.outside import Eject, Interrupt, Kill, Stranger
+from scxlife.platform.sim.program import Attach, Detach, Exit, Fork, Hang, Program, Serve, Sleep, Write
 
 
 def story(*steps: Any, end: Exit | None = None, **more: Any) -> Run:
@@ -194,3 +194,35 @@ def test_a_log_that_is_too_long_loses_its_beginning() -> None:
 def test_where_nobody_keeps_a_scheduler_that_is_said() -> None:
     kernel = SimKernel(machine_for(Scenario()))
     assert who_keeps(kernel) == "by nobody who could be found"
+
+
+def test_Q7_one_that_lets_go_and_is_asked_to_end_meanwhile_has_stopped() -> None:
+    """A service manager asks both at once, and the scheduler is the first to obey."""
+    done = story(Attach(end=3.0), Serve(), outside=(Kill(2.0, "SIGTERM"), Interrupt(2.5)), patience=15.0)
+    assert "lost" in [said.name for said in done.announcements]
+    assert isinstance(done.outcome, Stopped)
+
+
+def test_A17_one_that_lets_go_and_stays_is_ejected_by_nobody() -> None:
+    done = story(Attach(), Sleep(1.5), Detach(), Sleep(None), patience=15.0)
+    assert isinstance(done.outcome, Ejected)
+    assert done.outcome.reason.startswith("it let go of its own link")
+
+
+def test_A8_a_loss_is_told_when_the_log_tells_it_however_long_the_disable_takes() -> None:
+    done = story(Attach(end=5.0), Serve(), outside=(Eject(2.0),), patience=15.0)
+    (lost,) = [said for said in done.announcements if said.name == "lost"]
+    assert lost.at - done.began_at < 2.1 * 1e9
+
+
+def test_what_took_the_place_of_one_that_let_go_is_said_to_have_replaced_it() -> None:
+    other = Program((Attach(name="other"), Sleep(None)))
+    done = story(Attach(), Sleep(1.5), Detach(), Sleep(None), outside=(Stranger(2.0, other),), patience=15.0)
+    assert isinstance(done.outcome, Ejected)
+    assert done.outcome.reason.startswith("another scheduler has taken its place")
+
+
+def test_where_nobody_tells_why_it_was_lost_nobody_is_blamed() -> None:
+    done = story(Attach(), Sleep(1.5), Detach(), Sleep(None), kernel="container", patience=15.0)
+    assert isinstance(done.outcome, Ejected)
+    assert done.outcome.reason == "the kernel no longer ran it, and why is not known"
