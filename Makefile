@@ -9,7 +9,7 @@ JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12
 
-.PHONY: help run test lint drawings mutants mutation pythons bench packages setup guest kernel clean
+.PHONY: help run test lint drawings pages docs mutants mutation pythons bench packages setup guest kernel clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,11 +18,13 @@ help:
 	@echo "make kernel  the kernels of the tests: one is fetched, one is built, which takes minutes, once"
 	@echo "make lint    ruff and mypy --strict"
 	@echo "make drawings renews the checked-in drawings of the machines that come with scxlife"
+	@echo "make docs    the site made of docs/, in build/docs; a warning or a link that leads nowhere fails"
+	@echo "make pages   renews what is made from the code in the pages of docs/"
 	@echo "make mutants puts defects back one by one, and tells which test or property notices"
 	@echo "make mutation changes the code at places drawn at random, and tells which test notices"
 	@echo "make pythons the simulation's tests under each Python from 3.11 to 3.14 that is here (PYTHONS='…' for more)"
 	@echo "make bench   the engine, the boot, an exit noticed, an attach noticed, a quiet run: each beside its peers"
-	@echo "make clean   remove the virtual environment (the cache of kernels and schedulers stays)"
+	@echo "make clean   remove the virtual environment and the site (the cache of kernels and schedulers stays)"
 
 # A stamp that is older than pyproject.toml installs again; a broken environment is made anew.
 $(VENV)/.ready: pyproject.toml
@@ -69,6 +71,16 @@ lint: $(VENV)/.ready
 drawings: $(VENV)/.ready
 	$(BIN)/python -m tests.diagrams.drawings
 
+# The tables of docs/ and what its scenarios print; tests tell when they are stale.
+pages: $(VENV)/.ready
+	$(BIN)/python -m tests.docs.generated
+
+# Whatever Sphinx warns of fails, and so does a link or an anchor of the pages that leads nowhere.
+docs: $(VENV)/.ready
+	@rm -rf build/docs build/doctrees
+	$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
+	@$(BIN)/python -m tests.docs.built build/docs
+
 # Defects put back one by one: minutes. The page is made of what noticed them.
 mutants: $(VENV)/.ready
 	$(BIN)/python -m tests.mutants --page docs/mutants.md
@@ -92,4 +104,4 @@ bench: guest
 	$(BIN)/python tests/bench/quiet.py
 
 clean:
-	rm -rf $(VENV) .packages.log
+	rm -rf $(VENV) .packages.log build/docs build/doctrees

@@ -174,7 +174,8 @@ class Driver(Sources):
         self._waiter = waiter
 
     def run(self, *first: Event) -> Ending:
-        """Begin with `first`, and wait with the machine until it has ended."""
+        """Begin with `first`, and wait with the machine until it has ended. Every source is closed behind it, whatever
+        happens. Raises MachineError; OSError of a wait only where the machine declares no event `fault`."""
         try:
             self.begin(*first)
             while self.runtime.ending is None:

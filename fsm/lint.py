@@ -28,10 +28,12 @@ class Report:
 
     @property
     def errors(self) -> int:
+        """How many of the problems are errors."""
         return sum(problem.severity == ERROR for problem in self.problems)
 
     @property
     def warnings(self) -> int:
+        """How many of the problems are warnings."""
         return len(self.problems) - self.errors
 
 

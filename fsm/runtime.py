@@ -115,6 +115,7 @@ class Runtime:
 
     @property
     def state(self) -> str:
+        """The name of the present state; before `start()` the initial one."""
         return self._model.state
 
     @property
@@ -140,7 +141,8 @@ class Runtime:
 
     def post(self, event: happened.Event) -> None:
         """Put an event in the inbox, behind those of lower or equal rank. Raises UnknownName for a name
-        that is not declared, and for one of `source: action` that the action which posts it does not list."""
+        that is not declared, and for one of `source: action` that the action which posts it does not list;
+        MachineError for a deadline, from a guard, and for the second event of one run of an action."""
         name = event.name
         if name in self._deadlines:
             raise MachineError(f"{name!r} is a deadline: expire() posts it when it is due")
@@ -164,7 +166,8 @@ class Runtime:
             self._tell("event", event=event.name, rank=rank, cause=event.cause, data=event.data)
 
     def handle(self, event: happened.Event) -> None:
-        """Post one event and deliver all that waits: the whole of it, for a driver of your own."""
+        """Post one event and deliver all that waits: the whole of it, for a driver of your own. Raises what `post` and
+        `deliver` raise."""
         self.post(event)
         self.deliver()
 
@@ -176,7 +179,8 @@ class Runtime:
             pass
 
     def deliver_one(self) -> bool:
-        """Deliver the first event that waits; False when there was none or the machine has ended."""
+        """Deliver the first event that waits; False when there was none or the machine has ended. Raises MachineError
+        and Refused as `deliver` does."""
         if self.ending is not None or not self._inbox:
             self._immediate = 0
             return False

@@ -36,8 +36,8 @@ class EventSource(Protocol):
         """Give everything back. Called once for each `open` that returned."""
 
 
-# Makes a source when a state that lists it is entered; None where there is nothing to listen to now.
 SourceFactory = Callable[[], EventSource | None]
+"""Makes a source when a state that lists it is entered; None where there is nothing to listen to now."""
 
 
 class Waiter(Protocol):
@@ -49,4 +49,5 @@ class Waiter(Protocol):
     def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
         """Wait until one of `fds` is ready, at most `timeout` seconds (None: no bound); `[(fd, revents), …]`.
 
-        Never returns early for lack of precision: a wait is rounded up. EINTR gives an empty list."""
+        Never returns early for lack of precision: a wait is rounded up. EINTR gives an empty list. Raises OSError when
+        the kernel refuses to wait (poll(2), epoll_wait(2))."""

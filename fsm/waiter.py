@@ -15,9 +15,12 @@ class SelectWaiter:
     """Sleeps in poll(2), rounded up to its milliseconds. Holds nothing between calls: there is nothing to close."""
 
     def monotonic(self) -> float:
+        """Seconds of CLOCK_MONOTONIC, clock_gettime(2)."""
         return time.monotonic()
 
     def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
+        """Wait until one of `fds` is readable or has hung up, at most `timeout` seconds (None: no bound), and at most
+        a day. `[(fd, revents), …]` as poll(2) tells them, empty when the time is over. Raises OSError."""
         poller = select.poll()
         for fd in fds:
             poller.register(fd, select.POLLIN)

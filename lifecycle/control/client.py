@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     import asyncio
     from types import TracebackType
 
-# Longer than the machine's own bounds for one request: a start that makes progress may take a minute, and a stop a
-# dozen seconds before it.
 PATIENCE = 180.0
+"""Seconds that an answer is waited for: longer than the machine's own bounds for one request, as a start that makes
+progress may take a minute, and a stop a dozen seconds before it."""
 _CHUNK = 65_536
 # Of one line that a server sends.
 _LONGEST = 16 << 20
 
 
 class ControlError(Exception):
-    """The supervisor can't be asked, or did not understand. `code` is the protocol's, or `unreachable`, `timeout`,
-    `closed`, `garbled`."""
+    """The supervisor can't be asked, or did not understand. `code` is the protocol's (docs/control.md), or one of
+    `unreachable` (nobody listens), `timeout` (no answer within `patience`; what was asked goes on), `closed` (it hung
+    up before it answered) and `garbled` (whoever listens does not speak the protocol)."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -85,7 +86,11 @@ def _answer(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class Control(_Words):
-    """Waits for each answer. `patience` bounds every wait, in seconds; ControlError tells what went wrong."""
+    """Waits for each answer. `path` is the unix socket, `patience` bounds every wait, in seconds.
+
+    It is used with `with`. Every method raises ControlError; what came to nothing is an answer, and no error: its
+    `done` is false, `result` and `reason` say why. docs/control.md has every field of answers, status and events.
+    """
 
     def __init__(self, path: str, *, patience: float = PATIENCE) -> None:
         super().__init__(path, patience)
@@ -113,7 +118,7 @@ class Control(_Words):
         return self._ask("attach", name)
 
     def replace(self, name: str) -> Mapping[str, Any]:
-        """Stop the one that runs and start `name` in its place."""
+        """Stop the one that runs, wait until the kernel runs none, and start the staged scheduler `name`."""
         return self._ask("replace", name)
 
     def restart(self) -> Mapping[str, Any]:
@@ -129,7 +134,7 @@ class Control(_Words):
         return self._ask("stop", None)
 
     def status(self) -> Mapping[str, Any]:
-        """What is wanted, what the kernel says, and whether they differ."""
+        """What is wanted, what the kernel says at this moment, and whether they differ (`drift`)."""
         return self._ask("status", None)
 
     def watch(self) -> Iterator[Mapping[str, Any]]:
@@ -189,7 +194,8 @@ class Control(_Words):
 
 
 class AsyncControl(_Words):
-    """The same for asyncio. One request at a time on one connection; cancelling a wait does not cancel the request."""
+    """The same as `Control` for asyncio, used with `async with`. One request at a time on one connection; cancelling a
+    wait does not cancel the request."""
 
     def __init__(self, path: str, *, patience: float = PATIENCE) -> None:
         super().__init__(path, patience)
@@ -211,21 +217,27 @@ class AsyncControl(_Words):
             self._streams[1].close()
 
     async def attach(self, name: str) -> Mapping[str, Any]:
+        """Start the staged scheduler `name`, where none runs. The answer, as `Control.attach` gives it."""
         return await self._ask("attach", name)
 
     async def replace(self, name: str) -> Mapping[str, Any]:
+        """Stop the one that runs, wait until the kernel runs none, and start the staged scheduler `name`."""
         return await self._ask("replace", name)
 
     async def restart(self) -> Mapping[str, Any]:
+        """Start the one that runs, or ran last, anew."""
         return await self._ask("restart", None)
 
     async def detach(self) -> Mapping[str, Any]:
+        """Stop the one that runs, or is on its way."""
         return await self._ask("detach", None)
 
     async def stop(self) -> Mapping[str, Any]:
+        """End the supervisor, with all that is its."""
         return await self._ask("stop", None)
 
     async def status(self) -> Mapping[str, Any]:
+        """What is wanted, what the kernel says at this moment, and whether they differ (`drift`)."""
         return await self._ask("status", None)
 
     async def watch(self) -> AsyncIterator[Mapping[str, Any]]:

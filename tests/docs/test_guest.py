@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from scxlife.fsm import decide
 from scxlife.lifecycle import boot_ending, init
 from scxlife.lifecycle.options import boot_ending as boot_definition
 from scxlife.lifecycle.options import shipped
-from scxlife.platform.vm import frames
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "guest.md").read_text()
-
-
-def test_the_table_has_every_frame_by_its_number_and_name() -> None:
-    rows = re.findall(r"^\| (0x[0-9a-f]{2}) \| ([a-z-]+) \|", PAGE, re.MULTILINE)
-    assert [(int(number, 16), name) for number, name in rows] == list(frames.TYPE_NAMES.items())
-
-
-def test_the_lifecycle_frames_are_named() -> None:
-    assert [name for name in init.FRAMES.values() if f"`{name}`" not in PAGE] == []
 
 
 def test_every_file_system_that_is_mounted_is_named() -> None:

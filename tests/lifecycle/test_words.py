@@ -13,13 +13,13 @@ from scxlife.lifecycle.outcomes import GUEST_FAILED, OUTCOMES, Ejected, Exited, 
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.timeline import HEADER, Timeline
 
-README = Path(__file__).parents[2] / "README.md"
+OUTCOMES_PAGE = Path(__file__).parents[2] / "docs" / "outcomes.md"
 
 
-def test_the_exit_codes_are_those_of_the_readme() -> None:
+def test_the_exit_codes_are_those_of_the_page() -> None:
     told = {
         name: int(code)
-        for code, names in re.findall(r"^\| (\d+) \| ([a-z, -]+) \|", README.read_text(), re.MULTILINE)
+        for code, names in re.findall(r"^\| (\d+) \| ([a-z, -]+) \|", OUTCOMES_PAGE.read_text(), re.MULTILINE)
         for name in names.split(", ")
     }
     assert told == {"guest-failed": GUEST_FAILED} | {name: cls.exit_code for name, cls in OUTCOMES.items()}
