@@ -60,7 +60,7 @@ def _caption(graph: Graph, path: Path) -> str:
         f"{html(ended)}</FONT>"
     ]
     if path.missing:
-        lines.append(f'<FONT COLOR="{FAULT}"><B>{html(f"the tape has {path.missing}")}</B></FONT>')
+        lines.append(f'<FONT COLOR="{FAULT}"><B>{html(f"the tape is not whole: {path.missing}")}</B></FONT>')
     if path.handled:
         events = "event was" if path.handled == 1 else "events were"
         lines.append(html(f"{path.handled} more {events} handled without a state being left"))

@@ -160,6 +160,9 @@ def test_every_go_of_the_table_is_an_arrow_or_a_line_in_its_states_box(machine: 
             if decision.kind == GO and not decision.internal:
                 arrow = lines(drawing.edges.get((state, decision.target), {}).get("label", ""))
                 box = " ".join(lines(drawing.nodes[state]["label"]))
+                for door, members in doors.items():
+                    if door[1] == decision.target and state in members:
+                        arrow += lines(drawing.edges[door]["label"])
                 told = rf"→ {decision.target}:[^→]*\b{event}\b"
                 if event not in [line.split()[0] for line in arrow] and not re.search(told, box):
                     lost.append((state, event, decision.target))
