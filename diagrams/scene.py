@@ -1,8 +1,8 @@
 """What a picture shows, and what it says in words instead: drawn all at once, a machine is a wall of arrows.
 
-What all states of a group have in common leaves from the group's frame. Of a whole machine, a way that is too long to
-draw is a line in the box that it leaves from. Of a part of one, what leads out of it goes to a box without content,
-and what comes into it is a line in the box that it leads to, or a list above the first ones.
+What all states of a group have in common leaves from the group's frame. A way that is too long to draw is a
+line in the box that it leaves from. What leads out of a part of a machine goes to a box without content, and what comes
+into it is a line in the box that it leads to, or a list above the first ones.
 """
 
 from __future__ import annotations
@@ -112,9 +112,10 @@ def near(definition: Definition, axis: Axis, arrow: Arrow) -> bool:
 def _part(definition: Definition, part: Part, axis: Axis, title: str) -> Scene:
     nodes, common = common_of(part.graph)
     box = _boxes(definition, axis, title, nodes)
-    drawn, away = (*part.graph.arrows, *part.leaving), {}
-    if len({arrow.target for arrow in part.leaving}) > BEYOND:
-        drawn, away = part.graph.arrows, _by_source(part.leaving)
+    drawn = [arrow for arrow in part.graph.arrows if near(definition, axis, arrow)]
+    said = [arrow for arrow in part.graph.arrows if arrow not in drawn]
+    crowded = len({arrow.target for arrow in part.leaving}) > BEYOND
+    (said if crowded else drawn).extend(part.leaving)
     joint, arrows = _joined(box, drawn, nodes)
     inside = box.all_states()
     every = [*(arrow for own in joint.values() for arrow in own), *arrows]
@@ -128,7 +129,7 @@ def _part(definition: Definition, part: Part, axis: Axis, title: str) -> Scene:
         box=box,
         arrows=arrows,
         joint=joint,
-        away=away,
+        away=_by_source(said),
         coming=_coming(part.coming),
         beyond=tuple(dict.fromkeys(arrow.target for arrow in every if arrow.target not in inside)),
     )

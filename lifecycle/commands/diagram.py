@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from scxlife.diagrams.dot import dot
-from scxlife.diagrams.dot_run import dot_run
 from scxlife.diagrams.files import write_whole
 from scxlife.diagrams.markdown import markdown
 from scxlife.diagrams.mermaid import mermaid
@@ -136,6 +135,8 @@ def _text(definition: Definition, picture: str, parsed: argparse.Namespace) -> s
         raise Unusable("--highlight shows a whole run", "leave --group and --only out")
     if picture not in ("dot", *PICTURES):
         raise Unusable(f"{picture} can't show a run", "name another format: dot, svg, png")
+    from scxlife.diagrams.dot_run import dot_run
+
     return dot_run(definition, highlighted(definition, parsed.highlight))
 
 

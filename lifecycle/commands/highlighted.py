@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scxlife.diagrams.path import NotOfThis, path_of
-from scxlife.diagrams.path import Path as Way
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.tape_reader import NotATape, lines_of
+
+if TYPE_CHECKING:
+    from scxlife.diagrams.path import Path as Way
 
 SCENARIO = (".yaml", ".yml")
 
@@ -22,6 +24,8 @@ class Unusable(Exception):
 
 def highlighted(definition: Definition, name: str) -> Way:
     """The way of the run that the file `name` tells, which has to be one of `definition`."""
+    from scxlife.diagrams.path import NotOfThis, path_of
+
     try:
         lines = _played(name) if name.endswith(SCENARIO) else _read(name)
         return path_of(definition, lines)
