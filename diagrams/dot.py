@@ -83,7 +83,7 @@ def _boxes(scene: Scene, ids: Mapping[str, str]) -> Iterator[str]:
     else:
         yield from _within(scene, scene.box, "  ", nodes, ids)
     for name in scene.beyond:
-        more = ", group=axis" if name in scene.axis.states else ""
+        more = _in_line(scene) if name in scene.axis.states else ""
         yield f"  {ids[name]} [style=dashed, label=<{outside_label(name)}>{more}]"
     for index, target in enumerate(_listed(scene)):
         yield f'  ":coming {index}" [style=dashed, label=<{sources_label(scene.coming[target])}>]'
@@ -127,10 +127,15 @@ def _box(scene: Scene, node: Node) -> str:
     away = [story(arrow.ways) for arrow in scene.away.get(node.name, ())]
     words.append(f"tooltip={tooltip(' | '.join([node.state.doc or node.name, *away]))}")
     if node.name in scene.axis.states:
-        words.append(f'style="rounded,filled", penwidth=1.6, fillcolor="{SPINE}", group=axis')
+        words.append(f'style="rounded,filled", penwidth=1.6, fillcolor="{SPINE}"{_in_line(scene)}')
     if node.state.final is not None:
         words.append("peripheries=2" + (f', fillcolor="{FINAL}"' if node.name in scene.axis.states else ""))
     return f"[{', '.join(words)}]"
+
+
+def _in_line(scene: Scene) -> str:
+    """What keeps the states of the axis in one line, where there are several."""
+    return ", group=axis" if sum(node.name in scene.axis.states for node in scene.nodes) > 1 else ""
 
 
 def _listed(scene: Scene) -> list[str]:
@@ -162,9 +167,17 @@ def _arrows(scene: Scene, ids: Mapping[str, str]) -> Iterator[str]:
             yield f"  {_door(scene, name, index)} -> {ids[arrow.target]} {_line(scene, arrow, [tail])}"
 
 
+def _is_back(scene: Scene, arrow: Arrow) -> bool:
+    places = scene.axis.places
+    return scene.states[arrow.target].final is None and places[arrow.target] < places[arrow.source]
+
+
 def _line(scene: Scene, arrow: Arrow, more: Iterable[str] = ()) -> str:
     label = arrow_label(arrow.ways, *scene.outer_actions(arrow)) if scene.part else plain_label(arrow.ways)
     words = [f"label=<{label}>", *style(arrow.ways), f"tooltip={tooltip(story(arrow.ways))}"]
     if not more and (arrow.source, arrow.target) in scene.axis.steps():
         words.append("weight=100, penwidth=2.2")
+    elif _is_back(scene, arrow):
+        # On its way back an arrow must not push its states apart.
+        words.append("constraint=false")
     return f"[{', '.join([*words, *more])}]"
