@@ -1,149 +1,183 @@
 """A definition as DOT text, for Graphviz' `dot`.
 
-How to read it: a black dot points at the initial state. A rounded box is a state, a double border a final one. A solid
-arrow is an event, a dashed one a deadline, a dotted one a fault; an arrow that takes several lists them in lines.
-Long arrows that many states would have in common are one arrow out of a list of these states, and a line in the box
-of each. In an SVG, the pointer on a state shows its doc, on an arrow the actions, the verdict and the note.
+How to read it: a black dot points at the initial state. The states of the axis have round corners and stand in one
+line, with thick arrows from each to the next; a state beside it has square corners; a double border is a final one. A
+solid arrow is an event, a dashed one a deadline, a dotted one a fault; an arrow that takes several lists them in lines.
+A way that is too long to draw is a line in the box of its state. What a part of a machine leads to or comes from
+outside of it stands in dashed boxes. In an SVG, the pointer on a state shows its doc, on an arrow what happens.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import pairwise
 
-from scxlife.diagrams.dot_text import cell, filled, html, identity, one_line, stacked, table, tooltip
-from scxlife.diagrams.graph import Graph, Node, graph_of
-from scxlife.diagrams.sharing import Common, Shared, condense
-from scxlife.diagrams.ways import Way
-from scxlife.diagrams.wording import commas, deadline_line, ending, handling, naming
+from scxlife.diagrams.dot_labels import (
+    BIG,
+    FONT,
+    SMALL,
+    arrow_label,
+    box_label,
+    outside_label,
+    plain_label,
+    sources_label,
+    story,
+    style,
+)
+from scxlife.diagrams.dot_text import filled, html, identity, one_line, stacked, tooltip
+from scxlife.diagrams.graph import Arrow, Node
+from scxlife.diagrams.nesting import Box
+from scxlife.diagrams.palette import BESIDE, FINAL, FRAME, INK, PAPER, RULE, SPINE
+from scxlife.diagrams.scene import Scene, scene_of
+from scxlife.diagrams.selection import ALL
+from scxlife.diagrams.wording import commas, handling
 from scxlife.fsm.definition import Definition
 
-_FONT = "Helvetica,Arial,sans-serif"
-_INK, _RULE, _FAULT = "#1a1a1a", "#5b6b7f", "#8c3a2b"
-_STATE, _FINAL = "#f3f7fc", "#e9e4d4"
-_BIG, _SMALL = 13, 10
-# Characters in a line of a box, of an arrow's label and of the caption.
-_BOX_WIDTH, _LABEL_WIDTH, _CAPTION_WIDTH = 42, 28, 100
+_CAPTION_WIDTH = 96
 _INITIAL = '":initial"'
-_LEGEND = "solid: event · dashed, italic: deadline · dotted, red: fault · double border: final"
+_LEGEND = (
+    "round: spine · square: beside it · double: final · solid: event · dashed, italic: deadline · dotted, red: fault"
+)
 
 
-def dot(definition: Definition) -> str:
-    """DOT text that draws `definition`. Equal definitions give equal text."""
-    whole = graph_of(definition)
-    layers, straight = whole.layers(), set(pairwise(whole.spine()))
-    condensed = condense(whole)
-    graph = condensed.graph
-    ids = {node.name: identity(node.name, index) for index, node in enumerate(graph.nodes)}
-    lines = [
-        "digraph machine {",
-        f"  graph [label=<{_caption(graph, condensed.common)}>, labelloc=t, labeljust=l, bgcolor=white, pad=0.2,",
-        f'         fontname="{_FONT}", fontsize={_SMALL}, fontcolor="{_INK}", nodesep=0.2, ranksep=0.3]',
-        f'  node [shape=box, style="rounded,filled", color="{_RULE}", fillcolor="{_STATE}", margin="0.1,0.06",',
-        f'        fontname="{_FONT}", fontsize={_SMALL}, fontcolor="{_INK}"]',
-        f'  edge [color="{_INK}", arrowsize=0.7, fontname="{_FONT}", fontsize={_SMALL}, fontcolor="{_INK}"]',
-        "",
-        f'  {_INITIAL} [shape=circle, fillcolor="{_INK}", label="", width=0.15, tooltip="initial"]',
-    ]
-    for node in graph.nodes:
-        lines.append(f"  {ids[node.name]} {_box(node, condensed.shared)}")
-    lines += ["", f"  {_INITIAL} -> {ids[graph.initial]} [weight=20]"]
-    for arrow in graph.arrows:
-        weight = ["weight=10"] if (arrow.source, arrow.target) in straight else []
-        lines.append(f"  {ids[arrow.source]} -> {ids[arrow.target]} {_line(arrow.ways, weight)}")
-    for index, shared in enumerate(condensed.shared):
-        lines += ["", *_stub(f'":shared {index}"', shared, ids, layers)]
-    return "\n".join([*lines, "}", ""])
+def dot(definition: Definition, groups: Collection[str] = (), only: str = ALL) -> str:
+    """DOT text that draws `definition`, or a part of it. Equal definitions give equal text."""
+    scene = scene_of(definition, groups, only)
+    ids = {name: identity(name, index) for index, name in enumerate(scene.states)}
+    return "\n".join([*_head(scene), *_boxes(scene, ids), "", *_arrows(scene, ids), "}", ""])
 
 
-def _caption(graph: Graph, common: Iterable[Common]) -> str:
-    lines = [f'<FONT POINT-SIZE="{_BIG}"><B>{html(graph.name)}</B> {graph.version}</FONT>']
-    lines += map(html, textwrap.wrap(one_line(graph.doc), _CAPTION_WIDTH))
-    for each in common:
+def _head(scene: Scene) -> Iterator[str]:
+    apart = 0.35 if scene.part else 0.25
+    yield "digraph machine {"
+    yield f'  graph [label=<{_caption(scene)}>, labelloc=t, labeljust=l, bgcolor="{PAPER}", pad=0.15, compound=true,'
+    yield f'         newrank=true, nodesep={apart}, ranksep=0.35, fontname="{FONT}", fontsize={SMALL},'
+    yield f'         fontcolor="{INK}"]'
+    yield f'  node [shape=box, style=filled, color="{RULE}", fillcolor="{BESIDE}", margin="0.08,0.04", height=0.3,'
+    yield f'        fontname="{FONT}", fontsize={SMALL}, fontcolor="{INK}"]'
+    yield f'  edge [color="{INK}", arrowsize=0.7, fontname="{FONT}", fontsize={SMALL}, fontcolor="{INK}"]'
+    yield ""
+
+
+def _caption(scene: Scene) -> str:
+    graph = scene.graph
+    title = f": {html(scene.title)}" if scene.title else ""
+    lines = [f'<FONT POINT-SIZE="{BIG}"><B>{html(graph.name)}</B> {graph.version}{title}</FONT>']
+    if not scene.title:
+        lines += map(html, textwrap.wrap(one_line(graph.doc), _CAPTION_WIDTH))
+    for each in scene.common:
         lines.append(filled([*handling(each.ways), "in", *commas(each.states)], _CAPTION_WIDTH))
-    return stacked([*lines, f'<FONT COLOR="{_RULE}">{_LEGEND}</FONT>'])
+    return stacked([*lines, f'<FONT COLOR="{RULE}">{_LEGEND}</FONT>'])
 
 
-# -- states ----------------------------------------------------------------------------------------------------
+# -- boxes -----------------------------------------------------------------------------------------------------
 
 
-def _box(node: Node, shared: Iterable[Shared]) -> str:
-    name = f'<FONT POINT-SIZE="{_BIG}"><B>{html(node.name)}</B></FONT>'
-    lines = list(_lines_of(node, shared))
-    label = table([cell(name, "CENTER"), *(["<HR/>", cell(stacked(lines))] if lines else [])])
-    final = f', peripheries=2, fillcolor="{_FINAL}"' if node.state.final is not None else ""
-    return f"[label=<{label}>, tooltip={tooltip(node.state.doc or node.name)}{final}]"
+def _boxes(scene: Scene, ids: Mapping[str, str]) -> Iterator[str]:
+    nodes = {node.name: node for node in scene.nodes}
+    if scene.graph.initial in nodes:
+        yield f'  {_INITIAL} [shape=circle, fillcolor="{INK}", label="", width=0.15, height=0.15, tooltip="initial"]'
+    if scene.part:
+        yield from _frame(scene, scene.box, "  ", nodes, ids, 'label=""; style=rounded; margin=14')
+    else:
+        yield from _within(scene, scene.box, "  ", nodes, ids)
+    for name in scene.beyond:
+        more = _in_line(scene) if name in scene.axis.states else ""
+        yield f"  {ids[name]} [style=dashed, label=<{outside_label(name)}>{more}]"
+    for index, target in enumerate(_listed(scene)):
+        yield f'  ":coming {index}" [style=dashed, label=<{sources_label(scene.coming[target])}>]'
 
 
-def _lines_of(node: Node, shared: Iterable[Shared]) -> Iterator[str]:
+def _frame(
+    scene: Scene, box: Box, margin: str, nodes: Mapping[str, Node], ids: Mapping[str, str], look: str
+) -> Iterator[str]:
+    yield f'{margin}subgraph "{_cluster(scene, box.name)}" {{'
+    yield f'{margin}  color="{FRAME}"; {look}'
+    yield from _within(scene, box, f"{margin}  ", nodes, ids)
+    yield f"{margin}}}"
+
+
+def _within(scene: Scene, box: Box, margin: str, nodes: Mapping[str, Node], ids: Mapping[str, str]) -> Iterator[str]:
+    # In this order Graphviz finds a drawing with the fewest crossings.
+    for name in sorted(box.states, key=lambda state: scene.axis.places[state]):
+        yield f"{margin}{ids[name]} {_box(scene, nodes[name])}"
+    for inner in box.boxes:
+        look = f"label=<{html(inner.name)}>; labeljust=l; style=dashed; margin=8"
+        yield from _frame(scene, inner, margin, nodes, ids, look)
+    for index in range(len(scene.joint.get(box.name, ()))):
+        # Not drawn: where an arrow leaves the frame, below all that is in it.
+        yield f"{margin}{_door(scene, box.name, index)} [shape=point, style=invis, width=0.01]"
+        for name in box.all_states():
+            if nodes[name].state.final is None:
+                yield f"{margin}{ids[name]} -> {_door(scene, box.name, index)} [style=invis, weight=0]"
+
+
+def _cluster(scene: Scene, name: str) -> str:
+    return f"cluster {scene.box.all_names().index(name)}"
+
+
+def _door(scene: Scene, name: str, index: int) -> str:
+    return f'":door {scene.box.all_names().index(name)}.{index}"'
+
+
+def _box(scene: Scene, node: Node) -> str:
+    coming = () if node.name in _listed(scene) else scene.coming.get(node.name, ())
+    words = [f"label=<{box_label(node, scene.away.get(node.name, ()), coming, detailed=scene.part)}>"]
+    away = [story(arrow.ways) for arrow in scene.away.get(node.name, ())]
+    words.append(f"tooltip={tooltip(' | '.join([node.state.doc or node.name, *away]))}")
+    if node.name in scene.axis.states:
+        words.append(f'style="rounded,filled", penwidth=1.6, fillcolor="{SPINE}"{_in_line(scene)}')
     if node.state.final is not None:
-        yield html(ending(node.state))
-    for deadline in node.deadlines:
-        yield html(deadline_line(deadline))
-    if node.state.entry:
-        yield filled(["entry /", *commas(node.state.entry)], _BOX_WIDTH)
-    if node.state.exit:
-        yield filled(["exit /", *commas(node.state.exit)], _BOX_WIDTH)
-    for actions in dict.fromkeys(way.actions for way in node.stays):
-        yield filled(handling([way for way in node.stays if way.actions == actions]), _BOX_WIDTH)
-    if node.defers:
-        yield filled(["defers", *naming(node.defers)], _BOX_WIDTH)
-    for target, ways in _away(node.name, shared).items():
-        yield filled([*naming(ways), f"→ {target}"], _BOX_WIDTH)
+        words.append("peripheries=2" + (f', fillcolor="{FINAL}"' if node.name in scene.axis.states else ""))
+    return f"[{', '.join(words)}]"
 
 
-def _away(state: str, shared: Iterable[Shared]) -> dict[str, list[Way]]:
-    """The shared ways out of `state`, by their target."""
-    away: dict[str, list[Way]] = {}
-    for one in shared:
-        if state in one.sources:
-            away.setdefault(one.target, []).extend(one.ways)
-    return away
+def _in_line(scene: Scene) -> str:
+    """What keeps the states of the axis in one line, where there are several."""
+    return ", group=axis" if sum(node.name in scene.axis.states for node in scene.nodes) > 1 else ""
+
+
+def _listed(scene: Scene) -> list[str]:
+    """The states above which there is room for a list of what leads to them: no arrow comes from further up."""
+    place = scene.axis.places
+    below = {arrow.target for arrow in scene.arrows if place[arrow.source] < place[arrow.target]}
+    return [target for target in scene.coming if target not in below]
 
 
 # -- arrows ----------------------------------------------------------------------------------------------------
 
 
-def _line(taken: Iterable[Way], more: Iterable[str] = ()) -> str:
-    ways = sorted(taken, key=lambda way: (way.is_fault, way.is_deadline))
-    label = table([cell(stacked(map(_way, ways)))])
-    return f"[{', '.join([f'label=<{label}>', *_style(ways), f'tooltip={tooltip(_story(ways))}', *more])}]"
+def _arrows(scene: Scene, ids: Mapping[str, str]) -> Iterator[str]:
+    if any(node.name == scene.graph.initial for node in scene.nodes):
+        yield f"  {_INITIAL} -> {ids[scene.graph.initial]} [weight=20]"
+    for index, target in enumerate(_listed(scene)):
+        yield f'  ":coming {index}" -> {ids[target]}'
+    for arrow in scene.arrows:
+        yield f"  {ids[arrow.source]} -> {ids[arrow.target]} {_line(scene, arrow)}"
+    # Not drawn: the axis stays one line where some of its steps are not shown.
+    shown = {node.name for node in scene.nodes}
+    drawn = {(arrow.source, arrow.target) for arrow in scene.arrows}
+    for source, target in pairwise(state for state in scene.axis.states if state in shown):
+        if (source, target) not in drawn:
+            yield f"  {ids[source]} -> {ids[target]} [style=invis, weight=100]"
+    for name, arrows in scene.joint.items():
+        for index, arrow in enumerate(arrows):
+            tail = f'ltail="{_cluster(scene, name)}"'
+            yield f"  {_door(scene, name, index)} -> {ids[arrow.target]} {_line(scene, arrow, [tail])}"
 
 
-def _way(way: Way) -> str:
-    text = filled(naming([way]), _LABEL_WIDTH)
-    if way.is_fault:
-        return f'<FONT COLOR="{_FAULT}">{text}</FONT>'
-    return f"<I>{text}</I>" if way.is_deadline else text
+def _is_back(scene: Scene, arrow: Arrow) -> bool:
+    places = scene.axis.places
+    return scene.states[arrow.target].final is None and places[arrow.target] < places[arrow.source]
 
 
-def _style(ways: Iterable[Way]) -> list[str]:
-    """Dotted for nothing but faults, dashed for nothing but deadlines (and faults), else solid."""
-    sound = [way for way in ways if not way.is_fault]
-    if not sound:
-        return ["style=dotted", f'color="{_FAULT}"']
-    return ["style=dashed"] if all(way.is_deadline for way in sound) else []
-
-
-def _story(ways: Iterable[Way]) -> str:
-    """What happens on an arrow, for who points at it: `event: action, action; verdict; note`."""
-    decisions = [branch.decision for way in ways for branch in way.branches]
-    several = len({decision.state for decision in decisions}) > 1
-    told: list[str] = []
-    for decision in decisions:
-        event = f"{decision.state} {decision.event}" if several else decision.event
-        verdict = f"verdict {decision.verdict}" if decision.verdict else ""
-        effects = "; ".join(filter(None, [", ".join(decision.actions), verdict, decision.reason]))
-        told.append(f"{event}: {effects}" if effects else event)
-    return " | ".join(dict.fromkeys(told))
-
-
-def _stub(stub: str, shared: Shared, ids: dict[str, str], layers: dict[str, int]) -> Iterator[str]:
-    text = stacked([filled(commas(shared.sources), _BOX_WIDTH)])
-    yield f'  {stub} [style=dashed, label=<{text}>, tooltip="in each of these states"]'
-    last = shared.sources[-1]
-    if layers[last] < layers[shared.target]:
-        # Not drawn: keeps the list below the last of its states. On the way back it may stand above its target.
-        yield f"  {ids[last]} -> {stub} [style=invis, weight=0]"
-    yield f"  {stub} -> {ids[shared.target]} {_line(shared.ways)}"
+def _line(scene: Scene, arrow: Arrow, more: Iterable[str] = ()) -> str:
+    label = arrow_label(arrow.ways, *scene.outer_actions(arrow)) if scene.part else plain_label(arrow.ways)
+    words = [f"label=<{label}>", *style(arrow.ways), f"tooltip={tooltip(story(arrow.ways))}"]
+    if not more and (arrow.source, arrow.target) in scene.axis.steps():
+        words.append("weight=100, penwidth=2.2")
+    elif _is_back(scene, arrow):
+        # On its way back an arrow must not push its states apart.
+        words.append("constraint=false")
+    return f"[{', '.join([*words, *more])}]"

@@ -10,6 +10,8 @@ from scxlife.diagrams.wording import wrapped
 # All but what XML 1.0 can carry, and without its line ends and C1 controls.
 _UNFIT = re.compile(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+#: A space that is kept.
+SPACE = "&#160;"
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 
 
@@ -54,6 +56,6 @@ def cell(content: str, align: str = "LEFT") -> str:
     return f'<TR><TD ALIGN="{align}" BALIGN="{align}">{content}</TD></TR>'
 
 
-def filled(words: Iterable[str], width: int) -> str:
+def filled(words: Iterable[str], width: int, indent: int = 2) -> str:
     """Any words, none of them broken, in lines of about `width` characters; lines but the first are indented."""
-    return '<BR ALIGN="LEFT"/>&#160;&#160;'.join(map(html, wrapped(words, width)))
+    return f'<BR ALIGN="LEFT"/>{SPACE * indent}'.join(map(html, wrapped(words, width)))

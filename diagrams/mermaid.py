@@ -8,12 +8,13 @@ event that goes there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from scxlife.diagrams.dot_text import one_line
-from scxlife.diagrams.graph import Node, graph_of
+from scxlife.diagrams.graph import Node
 from scxlife.diagrams.identifiers import coded
 from scxlife.diagrams.nesting import drawn, nest
+from scxlife.diagrams.selection import ALL, narrowed, title_of
 from scxlife.diagrams.wording import arrow_lines, box_lines, wrapped
 from scxlife.fsm.definition import Definition
 
@@ -22,14 +23,15 @@ _BOX_WIDTH, _LABEL_WIDTH = 44, 26
 _PLAIN = frozenset(" ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.,/=()!?'×→")
 
 
-def mermaid(definition: Definition) -> str:
-    """Mermaid text that draws `definition`. Equal definitions give equal text."""
-    graph = graph_of(definition)
+def mermaid(definition: Definition, groups: Collection[str] = (), only: str = ALL) -> str:
+    """Mermaid text that draws `definition`, or a part of it. Equal definitions give equal text."""
+    graph = narrowed(definition, groups, only)
     nodes = {node.name: node for node in graph.nodes}
-    lines = [f'---\ntitle: "{_title(f"{graph.name} {graph.version}")}"\n---', "stateDiagram-v2"]
-    whole = nest(definition.states, definition.groups)
+    title = ": ".join(filter(None, [f"{graph.name} {graph.version}", title_of(groups, only)]))
+    lines = [f'---\ntitle: "{_title(title)}"\n---', "stateDiagram-v2"]
+    whole = nest(nodes, {name: [state for state in own if state in nodes] for name, own in definition.groups.items()})
     lines += drawn(whole, "  ", lambda name, margin: _box(nodes[name], margin), _head)
-    lines += ["", f"  [*] --> {_state(graph.initial)}"]
+    lines += ["", *([f"  [*] --> {_state(graph.initial)}"] if graph.initial in nodes else [])]
     for arrow in graph.arrows:
         label = _stacked(arrow_lines(arrow, definition.states), _LABEL_WIDTH)
         lines.append(f"  {_state(arrow.source)} --> {_state(arrow.target)} : {label}")

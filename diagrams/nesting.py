@@ -16,6 +16,14 @@ class Box:
     states: tuple[str, ...]
     boxes: tuple[Box, ...]
 
+    def all_states(self) -> tuple[str, ...]:
+        """Its states, and those of the boxes within it."""
+        return (*self.states, *(state for box in self.boxes for state in box.all_states()))
+
+    def all_names(self) -> tuple[str, ...]:
+        """Its name, and those of the boxes within it."""
+        return (self.name, *(name for box in self.boxes for name in box.all_names()))
+
 
 def nest(states: Collection[str], groups: Mapping[str, Collection[str]]) -> Box:
     """All `states` with those `groups` that can be boxes.
@@ -26,7 +34,7 @@ def nest(states: Collection[str], groups: Mapping[str, Collection[str]]) -> Box:
     kept: dict[str, frozenset[str]] = {}
     for name, members in groups.items():
         own = frozenset(members)
-        if all(own < other or other < own or not own & other for other in kept.values()):
+        if own and all(own < other or other < own or not own & other for other in kept.values()):
             kept[name] = own
     return _box("", tuple(states), kept)
 

@@ -5,12 +5,13 @@ A group is a composite state as there. An arrow that only deadlines take is dash
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from scxlife.diagrams.dot_text import one_line
-from scxlife.diagrams.graph import Arrow, Node, graph_of
+from scxlife.diagrams.graph import Arrow, Node
 from scxlife.diagrams.identifiers import coded
 from scxlife.diagrams.nesting import drawn, nest
+from scxlife.diagrams.selection import ALL, narrowed, title_of
 from scxlife.diagrams.wording import arrow_lines, box_lines, wrapped
 from scxlife.fsm.definition import Definition
 
@@ -21,14 +22,15 @@ _PLAIN = frozenset(" ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 _PLAIN_WITHIN = frozenset("_/;:[]")
 
 
-def plantuml(definition: Definition) -> str:
-    """PlantUML text that draws `definition`. Equal definitions give equal text."""
-    graph = graph_of(definition)
+def plantuml(definition: Definition, groups: Collection[str] = (), only: str = ALL) -> str:
+    """PlantUML text that draws `definition`, or a part of it. Equal definitions give equal text."""
+    graph = narrowed(definition, groups, only)
     nodes = {node.name: node for node in graph.nodes}
-    lines = ["@startuml", "hide empty description", f"title {text(f'{graph.name} {graph.version}')}"]
-    whole = nest(definition.states, definition.groups)
+    title = ": ".join(filter(None, [f"{graph.name} {graph.version}", title_of(groups, only)]))
+    lines = ["@startuml", "hide empty description", f"title {text(title)}"]
+    whole = nest(nodes, {name: [state for state in own if state in nodes] for name, own in definition.groups.items()})
     lines += drawn(whole, "", lambda name, margin: _box(nodes[name], margin), _head)
-    lines += ["", f"[*] --> {_state(graph.initial)}"]
+    lines += ["", *([f"[*] --> {_state(graph.initial)}"] if graph.initial in nodes else [])]
     for arrow in graph.arrows:
         label = _stacked(arrow_lines(arrow, definition.states), _LABEL_WIDTH)
         lines.append(f"{_state(arrow.source)} {_line(arrow)} {_state(arrow.target)} : {label}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from scxlife.diagrams.palette import adaptive
+
 #: Formats that `dot` makes here.
 PICTURES = ("svg", "png")
 #: Seconds. A machine of a thousand arrows takes a few.
@@ -20,7 +22,7 @@ class RenderError(Exception):
 
 
 def render(text: str, picture: str, timeout: float = TIMEOUT) -> bytes:
-    """The picture of DOT `text` in a format of `PICTURES`.
+    """The picture of DOT `text` in a format of `PICTURES`. An SVG is light or dark as its reader likes it.
 
     Raises RenderError when `dot` is not there, fails, or takes longer than `timeout` seconds.
     """
@@ -37,4 +39,4 @@ def render(text: str, picture: str, timeout: float = TIMEOUT) -> bytes:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         said = f": {last[0]}" if last else ""
         raise RenderError(f"{program} ended with {done.returncode}{said}", "--format dot writes its input")
-    return done.stdout
+    return adaptive(done.stdout) if picture == "svg" else done.stdout

@@ -1,28 +1,17 @@
-"""What many states have in common, to be said once: drawn for each it would be a wall of arrows."""
+"""What many states have in common, to be said once."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Mapping
 
 import attrs
 
 from scxlife.diagrams.graph import Arrow, Graph, Node
+from scxlife.diagrams.nesting import Box
 from scxlife.diagrams.ways import Way
 
-#: So many states must take the same long way to the same state, or handle the same event alike.
+#: So many states must handle the same event alike.
 LEAST = 3
-#: An arrow across no more layers than this is no burden to the eye.
-SHORT = 2
-
-
-@attrs.frozen
-class Shared:
-    """Ways that the same states take to the same target, instead of an arrow from each. Each way has the branches
-    of all these states."""
-
-    sources: tuple[str, ...]
-    target: str
-    ways: tuple[Way, ...]
 
 
 @attrs.frozen
@@ -33,60 +22,67 @@ class Common:
     ways: tuple[Way, ...]
 
 
-@attrs.frozen
-class Condensed:
-    """A graph without the arrows and the lines that `shared` and `common` say once."""
-
-    graph: Graph
-    shared: tuple[Shared, ...]
-    common: tuple[Common, ...]
-
-
-def condense(graph: Graph) -> Condensed:
-    """`graph`, with what at least `LEAST` states have in common taken out.
-
-    A long arrow that is left with no way of its own goes with its shared ones.
-    """
-    arrows, shared = _shared(graph)
-    nodes, common = _common(graph)
-    return Condensed(attrs.evolve(graph, nodes=nodes, arrows=arrows), shared, common)
-
-
-def _shared(graph: Graph) -> tuple[tuple[Arrow, ...], tuple[Shared, ...]]:
-    layers = graph.layers()
-    long = [arrow for arrow in graph.arrows if abs(layers[arrow.target] - layers[arrow.source]) > SHORT]
-    takers: dict[tuple[str, str], list[tuple[str, Way]]] = {}
-    for arrow in long:
-        for way in arrow.ways:
-            takers.setdefault((arrow.target, way.label), []).append((arrow.source, way))
-    many = {key: taken for key, taken in takers.items() if len(taken) >= LEAST}
-    groups: dict[tuple[str, tuple[str, ...]], list[Way]] = {}
-    for (target, _), taken in many.items():
-        branches = tuple(branch for _, way in taken for branch in way.branches)
-        sources = tuple(source for source, _ in taken)
-        groups.setdefault((target, sources), []).append(attrs.evolve(taken[0][1], branches=branches))
-    arrows = []
-    for arrow in graph.arrows:
-        own = tuple(way for way in arrow.ways if arrow not in long or (arrow.target, way.label) not in many)
-        if own:
-            arrows.append(attrs.evolve(arrow, ways=own))
-    shared = (Shared(sources, target, tuple(ways)) for (target, sources), ways in groups.items())
-    return tuple(arrows), tuple(shared)
-
-
-def _common(graph: Graph) -> tuple[tuple[Node, ...], tuple[Common, ...]]:
+def common_of(graph: Graph) -> tuple[tuple[Node, ...], tuple[Common, ...]]:
+    """The nodes of `graph` without what at least `LEAST` of them handle alike, and that. What is handled without any
+    action and on no condition is left out: it changes nothing."""
+    telling = {node.name: [way for way in node.stays if way.actions or way.conditions] for node in graph.nodes}
     alike: dict[Hashable, list[tuple[str, Way]]] = {}
-    for node in graph.nodes:
-        for way in node.stays:
-            alike.setdefault((way.label, way.actions), []).append((node.name, way))
+    for name, ways in telling.items():
+        for way in ways:
+            alike.setdefault((way.label, way.actions), []).append((name, way))
     many = {key: lines for key, lines in alike.items() if len(lines) >= LEAST}
     groups: dict[Hashable, Common] = {}
     for lines in many.values():
         states, way = tuple(name for name, _ in lines), lines[0][1]
         known = groups.get((states, way.actions), Common(states, ()))
         groups[states, way.actions] = attrs.evolve(known, ways=(*known.ways, way))
-    nodes = (
-        attrs.evolve(node, stays=tuple(way for way in node.stays if (way.label, way.actions) not in many))
-        for node in graph.nodes
-    )
+    nodes = []
+    for node in graph.nodes:
+        own = tuple(way for way in telling[node.name] if (way.label, way.actions) not in many)
+        nodes.append(attrs.evolve(node, stays=own))
     return tuple(nodes), tuple(groups.values())
+
+
+def joined(
+    box: Box, arrows: Iterable[Arrow], living: Iterable[str]
+) -> tuple[dict[str, tuple[Arrow, ...]], tuple[Arrow, ...]]:
+    """What all `living` states of a box have in common of the ways out of it, by the box's name, for `box` and for
+    those in it; and the arrows that are left. Such an arrow's source is the last of the states.
+
+    Ways to one target are only taken together where that leaves no more arrows, and less to be said on each.
+    """
+    found: dict[str, tuple[Arrow, ...]] = {}
+    left = tuple(arrows)
+    inside = box.all_states()
+    states = [name for name in living if name in inside]
+    if len(states) > 1:
+        for target in dict.fromkeys(arrow.target for arrow in left if arrow.target not in inside):
+            own = {arrow.source: arrow for arrow in left if arrow.target == target and arrow.source in inside}
+            shared = _in_all(own, states)
+            rests = [{way.label for way in arrow.ways} - shared.keys() for arrow in own.values()]
+            if shared and not all(rests) and len(set().union(*rests)) < len(shared):
+                found[box.name] = (*found.get(box.name, ()), Arrow(states[-1], target, tuple(shared.values())))
+                left = tuple(_without(left, own, shared))
+    for inner in box.boxes:
+        more, left = joined(inner, left, states)
+        found |= more
+    return found, left
+
+
+def _in_all(arrows: Mapping[str, Arrow], states: Iterable[str]) -> dict[str, Way]:
+    """The ways that an arrow from each of `states` has, each with the branches of all."""
+    lists = [arrows[name].ways if name in arrows else () for name in states]
+    labels = set.intersection(*({way.label for way in ways} for ways in lists))
+    shared: dict[str, Way] = {}
+    for way in (way for ways in lists for way in ways if way.label in labels):
+        known = shared.get(way.label)
+        shared[way.label] = way if known is None else attrs.evolve(known, branches=(*known.branches, *way.branches))
+    return shared
+
+
+def _without(arrows: Iterable[Arrow], some: Mapping[str, Arrow], shared: Mapping[str, Way]) -> Iterable[Arrow]:
+    for arrow in arrows:
+        if some.get(arrow.source) != arrow:
+            yield arrow
+        elif own := tuple(way for way in arrow.ways if way.label not in shared):
+            yield attrs.evolve(arrow, ways=own)

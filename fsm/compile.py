@@ -61,6 +61,7 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
             for name, p in document.profiles.items()
         },
         groups=names.groups,
+        views=names.views,
     )
 
 

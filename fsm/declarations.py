@@ -13,7 +13,7 @@ from .problems import Path, closest, shortened
 # Of events that arrive together: what an action just said, then facts by the author's ranks, then deadlines.
 ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
 
-NAMED = ("states", "events", "groups", "guards", "actions", "sources", "settings", "outcomes", "profiles")
+NAMED = ("states", "events", "groups", "views", "guards", "actions", "sources", "settings", "outcomes", "profiles")
 # A file in which more names than this are misspelt is another kind of mistake: looking for each takes its time.
 MAX_SUGGESTIONS = 50
 
@@ -43,6 +43,7 @@ class Declarations:
         self._states()
         self.initial = self.known("state", document.initial, document.states, ("initial", VALUE))
         self._groups()
+        self._views()
         self._profiles()
         self._postings()
 
@@ -110,6 +111,9 @@ class Declarations:
         for name in doc.groups:
             if name in doc.states:
                 self.findings.add(("groups", name), "name-taken", f"group {name!r} has the name of a state")
+        for name in doc.views:
+            if name in doc.groups:
+                self.findings.add(("views", name), "name-taken", f"view {name!r} has the name of a group")
 
     def _name(self, name: str, path: Path) -> None:
         if NAME.fullmatch(name) is None:
@@ -206,6 +210,22 @@ class Declarations:
             name: tuple(dict.fromkeys(self.all_known("state", members, self.doc.states, ("groups", name))))
             for name, members in self.doc.groups.items()
         }
+
+    def _views(self) -> None:
+        self.views: dict[str, tuple[str, ...]] = {}
+        for name, members in self.doc.views.items():
+            path: Path = ("views", name)
+            if not members:
+                self.findings.add(path, "wrong-type", "at least one name is wanted here")
+            shown: list[str] = []
+            for member, where in self.each(members, path):
+                if member in self.groups:
+                    self.used.add(("group", member))
+                    shown += self.groups[member]
+                else:
+                    state = self.known("state", member, self.doc.states, where)
+                    shown += [state] if state is not None else []
+            self.views[name] = tuple(dict.fromkeys(shown))
 
     def _profiles(self) -> None:
         for name, profile in self.doc.profiles.items():

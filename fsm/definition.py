@@ -106,7 +106,7 @@ class Profile:
 @attrs.frozen
 class Definition:
     """A whole machine. `cells` holds every state × event, the last branch of each without guards; no cell speaks of
-    `groups` any more, which are there for who reads or draws the machine."""
+    `groups` any more, which are there for who reads or draws the machine, and so are `views`."""
 
     name: str
     version: int
@@ -122,6 +122,7 @@ class Definition:
     outcomes: Mapping[str, str]
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
     groups: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
+    views: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
 
     def with_settings(self, /, **settings: Value) -> Definition:
         """The same machine with some settings changed. Raises KeyError for a setting that it does not have, ValueError

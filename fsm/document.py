@@ -142,6 +142,9 @@ class Document:
     actions: dict[str, ActionDoc] = _many(dict, "every action and what it does")
     outcomes: dict[str, OutcomeDoc] = _many(dict, "the ways to end")
     groups: dict[str, Names] = _many(dict, "states under one name")
+    views: dict[str, Names] = _many(
+        dict, "states and groups that a drawing may show alone; `spine`, in its order, is the axis of every drawing"
+    )
     profiles: dict[str, ProfileDoc] = _many(dict, "variants of the machine")
     ignore: list[ReasonedDoc] = _many(list, "what may come and changes nothing")
     defer: list[ReasonedDoc] = _many(list, "what is kept until the state changes")

@@ -9,7 +9,7 @@ import attrs
 
 from .definition import Action, Branch, Decision, Definition, Event, Profile, State
 
-FORMAT = 4
+FORMAT = 5
 
 
 def freeze(definition: Definition) -> bytes:
@@ -34,6 +34,7 @@ def freeze(definition: Definition) -> bytes:
         "outcomes": dict(definition.outcomes),
         "profiles": {name: attrs.asdict(profile) for name, profile in definition.profiles.items()},
         "groups": dict(definition.groups),
+        "views": dict(definition.views),
     }
     return json.dumps(data, separators=(",", ":")).encode()
 
@@ -74,4 +75,5 @@ def thaw(text: bytes) -> Definition:
         outcomes=data["outcomes"],
         profiles={name: Profile(**profile) for name, profile in data["profiles"].items()},
         groups={name: tuple(members) for name, members in data["groups"].items()},
+        views={name: tuple(members) for name, members in data["views"].items()},
     )

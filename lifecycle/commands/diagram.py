@@ -14,8 +14,12 @@ from scxlife.diagrams.page import page
 from scxlife.diagrams.plantuml import plantuml
 from scxlife.diagrams.render import PICTURES, RenderError, render
 from scxlife.diagrams.scxml import scxml
+from scxlife.diagrams.selection import ALL, KINDS
+from scxlife.fsm.definition import Definition
 from scxlife.fsm.lint import check
+from scxlife.fsm.problems import did_you_mean
 from scxlife.fsm.show import show
+from scxlife.lifecycle.commands.highlighted import Unusable, highlighted
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
 
@@ -28,12 +32,21 @@ EPILOG = """examples:
   scxlife diagram --format table                 the same as Markdown
   scxlife diagram --format mermaid               for a Markdown page
   scxlife diagram -o scheduler.puml              PlantUML; .scxml is the W3C's State Chart XML
+  scxlife diagram --only spine -o spine.svg      a life in which nothing goes wrong
+  scxlife diagram --group stop_and_reap -o stop.png
+  scxlife diagram --highlight run.tape -o run.svg             the way that a run took, with its times
+  scxlife diagram --highlight tests/regressions/no_pidfd.yaml -o run.svg
+
+--group, --only and --highlight draw a part: dot, svg, png, and without --highlight mermaid and plantuml.
+--highlight takes a tape of `run`, `vm run` or `explore --tapes`, or a scenario that `fuzz` has kept.
 
 formats and suffixes: dot (.dot .gv), svg, png, mermaid (.mmd), plantuml (.puml), scxml, table (.md), html
 
 exit codes: 0 drawn, 1 no picture could be made (Graphviz is missing or fails), 2 usage or definition error"""
 
-TEXTS = {"dot": dot, "mermaid": mermaid, "plantuml": plantuml, "scxml": scxml, "table": markdown, "html": page}
+DRAWN = {"dot": dot, "mermaid": mermaid, "plantuml": plantuml}
+WHOLE = {"scxml": scxml, "table": markdown, "html": page}
+TEXTS = {**DRAWN, **WHOLE}
 FORMATS = (*TEXTS, *PICTURES)
 FAILED = 1
 SUFFIXES = {f".{name}": name for name in FORMATS if name != "table"} | {
@@ -56,6 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=FORMATS, help="what to write (default: what FILE's suffix says, dot without FILE)"
     )
+    parser.add_argument(
+        "--group",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only the states of this group or view of the definition, and what is next to them (repeatable)",
+    )
+    parser.add_argument(
+        "--only",
+        choices=KINDS,
+        default=ALL,
+        help="only the steps of a life in which nothing goes wrong, or only all others (default: all)",
+    )
+    parser.add_argument("--highlight", metavar="TAPE", help="show the way of this run; or of a scenario, *.yaml")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write here instead of to standard output")
 
 
@@ -70,11 +97,13 @@ def run(parsed: argparse.Namespace) -> int:
     if report.definition is None:
         print(*show(report.problems, report.texts, colour=False), sep="\n", file=sys.stderr)
         return USAGE
-    text = TEXTS.get(picture, dot)(report.definition)
     try:
+        text = _text(report.definition, picture, parsed)
         content = render(text, picture) if picture in PICTURES else text.encode()
     except RenderError as error:
         return _failed(str(error), error.hint, FAILED)
+    except Unusable as error:
+        return _failed(str(error), error.hint, USAGE)
     if output is None:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
@@ -84,6 +113,31 @@ def run(parsed: argparse.Namespace) -> int:
     except OSError as error:
         return _failed(f"-o {output}: {error.strerror}", "name a file in a folder that can be written", USAGE)
     return 0
+
+
+def _text(definition: Definition, picture: str, parsed: argparse.Namespace) -> str:
+    """The text of a format, or the DOT text behind a picture. Raises Unusable for what can't be drawn so."""
+    groups: list[str] = list(dict.fromkeys(parsed.group))
+    part = bool(groups) or parsed.only != ALL
+    if (part or parsed.highlight is not None) and picture in WHOLE:
+        raise Unusable(f"{picture} has all of a machine", "--group, --only and --highlight need a picture: -o FILE.svg")
+    known = (*definition.views, *definition.groups)
+    for name in groups:
+        if name not in known:
+            meant = did_you_mean(name, known)
+            there = f"there are: {', '.join(known)}" if known else "the definition has none"
+            raise Unusable(f"{definition.name} has no group or view {name!r}{meant}", there)
+    if parsed.highlight is None:
+        if picture in WHOLE:
+            return WHOLE[picture](definition)
+        return DRAWN.get(picture, dot)(definition, groups, parsed.only)
+    if part:
+        raise Unusable("--highlight shows a whole run", "leave --group and --only out")
+    if picture not in ("dot", *PICTURES):
+        raise Unusable(f"{picture} can't show a run", "name another format: dot, svg, png")
+    from scxlife.diagrams.dot_run import dot_run
+
+    return dot_run(definition, highlighted(definition, parsed.highlight))
 
 
 def _failed(message: str, hint: str, status: int) -> int:

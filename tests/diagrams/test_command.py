@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from scxlife.lifecycle.simulated.run import run
+from scxlife.lifecycle.simulated.scenario import parse
+
+from .conftest import SHIPPED
+
 BROKEN = "format: 1\nmachine: m\nversion: 1\ninitial: nowhere\nevents: {}\nstates: {here: {no-deadline: x}}\nrows: []\n"
 
 SMALL = """\
@@ -135,3 +140,65 @@ def test_a_reader_that_goes_away_is_no_success_and_no_traceback(tmp_path: Path) 
         done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, timeout=60, env=buffered)
     assert done.stderr == b""
     assert done.returncode != 0
+
+
+# -- parts and runs ---------------------------------------------------------------------------------------------
+
+
+def test_a_view_is_a_part_of_the_machine_in_each_drawn_format() -> None:
+    for format_, name in (("dot", b'"sweeping"'), ("mermaid", b"s_sweeping"), ("plantuml", b"s_sweeping")):
+        whole, part = diagram("--format", format_), diagram("--format", format_, "--group", "running_and_ejection")
+        assert (part.returncode, part.stderr) == (0, b"")
+        assert name in whole.stdout
+        assert name not in part.stdout
+
+
+def test_two_groups_are_shown_together() -> None:
+    done = diagram("--format", "mermaid", "--group", "gone", "--group", "proving", "--only", "failures")
+    assert done.stdout.splitlines()[1] == b'title: "scheduler 1\\U0000003A gone and proving, failures only"'
+    assert b"liveness_over," not in done.stdout, "a step of the spine"
+
+
+def test_a_group_that_is_not_there_is_told_with_those_that_are() -> None:
+    done = diagram("--group", "spin")
+    assert done.returncode == 2
+    first, second = error(done).splitlines()
+    assert first == "scxlife: error: scheduler has no group or view 'spin'; did you mean 'spine'?"
+    assert second.startswith("hint: there are: spine, startup_and_attach,")
+
+
+@pytest.mark.parametrize("words", [("--group", "gone"), ("--only", "spine"), ("--highlight", "x.tape")])
+@pytest.mark.parametrize("format_", ["table", "html", "scxml"])
+def test_what_holds_a_whole_machine_has_no_parts(words: tuple[str, str], format_: str) -> None:
+    done = diagram("--format", format_, *words)
+    assert done.returncode == 2
+    assert error(done).startswith(f"scxlife: error: {format_} has all of a machine\nhint: ")
+
+
+def test_a_run_is_drawn_from_a_tape_and_from_a_scenario_alike(tmp_path: Path) -> None:
+    scenario = Path(__file__).with_name("ejected.yaml")
+    tape = tmp_path / "run.tape"
+    tape.write_text("".join(f"{line}\n" for line in run(parse(scenario.read_text())).lines))
+    drawn = diagram("--highlight", tape)
+    assert (drawn.returncode, drawn.stderr) == (0, b"")
+    assert drawn.stdout.startswith(b"digraph run {\n")
+    assert diagram("--highlight", scenario).stdout == drawn.stdout
+
+
+def test_a_run_has_no_parts_and_no_text_of_mermaid() -> None:
+    scenario = Path(__file__).with_name("ejected.yaml")
+    for words, hint in ((("--group", "gone"), "leave --group"), (("--format", "mermaid"), "name another format: dot")):
+        done = diagram("--highlight", scenario, *words)
+        assert done.returncode == 2
+        assert error(done).splitlines()[-1].startswith(f"hint: {hint}")
+
+
+def test_a_run_of_another_machine_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "bell.yaml").write_text(SMALL)
+    (tmp_path / "empty.tape").touch()
+    scenario = Path(__file__).with_name("ejected.yaml")
+    for words in ((tmp_path / "bell.yaml", scenario), (SHIPPED, tmp_path / "empty.tape"), (SHIPPED, tmp_path)):
+        done = diagram(words[0], "--highlight", words[1], "-o", tmp_path / "a.svg")
+        assert done.returncode == 2
+        assert "hint: " in error(done)
+        assert not (tmp_path / "a.svg").exists()

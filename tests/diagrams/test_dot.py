@@ -66,7 +66,7 @@ def test_a_box_names_the_state_its_deadlines_its_actions_and_what_it_keeps(kettl
     ]
     assert lines(nodes["cold"]["label"]) == ["cold"]
     assert nodes["cold"]["tooltip"] == "it stands, and waits"
-    assert lines(nodes["hot"]["label"]) == ["hot", "cooled: never (rest is unset)"]
+    assert lines(nodes["hot"]["label"]) == ["hot", "cooled: never (rest is unset)", "→ cold: cooled"]
 
 
 def test_a_final_state_has_a_double_border_and_its_outcome(kettle: Definition) -> None:
@@ -90,14 +90,13 @@ def test_each_arrow_lists_its_events_and_shows_what_kind_they_are(kettle: Defini
         ("heating", "cold"): (["press", "dry"], "solid"),
         ("heating", "hot"): (["boils"], "solid"),
         ("heating", "broken"): (["boil_late", "fault"], "dashed"),
-        ("hot", "cold"): (["cooled"], "dashed"),
         ("hot", "hot"): (["press"], "solid"),
         ("hot", "served"): (["lift"], "solid"),
         ("hot", "broken"): (["fault"], "dotted"),
     }
     marked = edges["heating", "broken"]["label"]
     assert "<I>boil_late</I>" in marked
-    assert '<FONT COLOR="#8c3a2b">fault</FONT>' in marked
+    assert '<FONT COLOR="#a3341f">fault</FONT>' in marked
     assert edges["cold", "heating"]["tooltip"] == "press: heater_on; it clicks"
 
 
@@ -106,14 +105,27 @@ def test_the_title_says_which_machine_in_which_version(kettle: Definition) -> No
     assert lines(label)[:3] == ["kettle", "2", "Boils water, once."]
 
 
-def test_a_list_of_states_stands_for_their_long_arrows(shipped: Definition) -> None:
-    """The shipped lifecycle: an interrupt stops everything that is alive."""
-    drawing = read(dot(shipped))
-    (stub,) = [tail for tail, head in drawing.edges if tail.startswith(":shared") and head == "stopping"]
-    assert lines(drawing.nodes[stub]["label"]) == ["startup, unsupported, attaching, running"]
-    assert lines(drawing.edges[stub, "stopping"]["label"]) == ["interrupt"]
-    assert ("startup", "stopping") not in drawing.edges
-    assert "interrupt → stopping" in lines(drawing.nodes["startup"]["label"])
+def test_a_part_is_framed_with_what_leads_into_it_and_what_it_leads_to(shipped: Definition) -> None:
+    drawing = read(dot(shipped, ["startup_and_attach"]))
+    (door,) = [tail for tail, head in drawing.edges if head == "stopping"]
+    assert drawing.edges[door, "stopping"]["ltail"] == "cluster 0"
+    assert lines(drawing.edges[door, "stopping"]["label"])[0] == "interrupt"
+    assert drawing.nodes["stopping"]["style"] == "dashed"
+    (comes,) = [tail for tail, head in drawing.edges if head == "startup"]
+    assert lines(drawing.nodes[comes]["label"]) == ["spawning", "spawned"]
+
+
+def test_the_spine_is_one_straight_line(shipped: Definition) -> None:
+    nodes = read(dot(shipped)).nodes
+    across = {nodes[name]["pos"].split(",")[0] for name in shipped.views["spine"]}
+    assert max(map(float, across)) - min(map(float, across)) <= 1
+
+
+def test_the_lifecycle_and_its_views_are_as_wide_as_a_page(shipped: Definition) -> None:
+    for view in (None, *shipped.views):
+        groups, only = ((), "all") if view is None else ((), "spine") if view == "spine" else ((view,), "all")
+        width = float(json.loads(run_dot(dot(shipped, groups, only), "json"))["bb"].split(",")[2])
+        assert width / 72 < 11.5, f"{view}: {width / 72:.1f} inches, of letters that are 10 points high"
 
 
 # -- every machine ---------------------------------------------------------------------------------------------
@@ -136,13 +148,22 @@ def test_graphviz_draws_every_machine_with_all_that_it_can_do(machine: Definitio
 
 def test_every_go_of_the_table_is_an_arrow_or_a_line_in_its_states_box(machine: Definition) -> None:
     drawing = read(dot(machine))
+    names = list(drawing.nodes)
+    doors = {
+        pair: [names[member] for member in drawing.nodes[edge["ltail"]]["nodes"]]
+        for pair, edge in drawing.edges.items()
+        if "ltail" in edge
+    }
     lost = []
     for (state, event), cell in machine.cells.items():
         for decision in [branch.decision for branch in cell]:
             if decision.kind == GO and not decision.internal:
                 arrow = lines(drawing.edges.get((state, decision.target), {}).get("label", ""))
                 box = " ".join(lines(drawing.nodes[state]["label"]))
-                told = rf"\b{event}\b[^→]*→ {decision.target}\b"
+                for door, members in doors.items():
+                    if door[1] == decision.target and state in members:
+                        arrow += lines(drawing.edges[door]["label"])
+                told = rf"→ {decision.target}:[^→]*\b{event}\b"
                 if event not in [line.split()[0] for line in arrow] and not re.search(told, box):
                     lost.append((state, event, decision.target))
     assert lost == []
@@ -172,11 +193,15 @@ def test_any_name_is_shown_as_it_is() -> None:
     svg = run_dot(dot(ring(HOSTILE)), "svg")
     seen = list(texts(svg))
     tips = [element.get(TITLE) for element in ElementTree.fromstring(svg).iter(f"{SVG}a")]
-    for name in map(shown, HOSTILE):
+    *most, last = map(shown, HOSTILE)
+    for name in most:
         assert seen.count(name) >= 2, "once as a state, once on an arrow"
         assert f"entry / {name}" in seen
         assert f"about {name}" in tips
         assert f"{name}: {name}; {name}" in tips
+    # From the last state back to the first it is too far for an arrow.
+    assert f"→ {most[0]}: {last}" in seen
+    assert f"about {last} | {last}: {last}; {last}" in tips
     assert " ".join(seen).count(shown(" ".join(HOSTILE))) == 1, "the doc under the title"
 
 

@@ -98,6 +98,8 @@ CASES: list[tuple[str, str, str]] = [
     ("bad-name", "a slash", SWITCH + "settings: {⟦a/b⟧: {value: 5}}\n"),
     ("name-taken", "a group like a state",
      SWITCH + "groups: {⟦b⟧: [b]}\n"),
+    ("name-taken", "a view like a group",
+     SWITCH.replace("in: b", "in: g") + "groups: {g: [b]}\nviews: {⟦g⟧: [a]}\n"),
     ("name-taken", "a source with a meaning of its own",
      SWITCH.replace("a: {", "a: {sources: caller, ") + "sources: {⟦caller⟧: gpio}\n"),
     # -- the names ---------------------------------------------------------------------------------------------
@@ -106,6 +108,7 @@ CASES: list[tuple[str, str, str]] = [
     ("unknown-state", "in a list", SWITCH.replace("in: b", "in: [b, ⟦attic⟧]")),
     ("unknown-state", "initial", SWITCH.replace("initial: a", "initial: ⟦attic⟧")),
     ("unknown-state", "in a group", SWITCH.replace("in: b", "in: g") + "groups: {g: [b, ⟦attic⟧]}\n"),
+    ("unknown-state", "in a view", SWITCH + "views: {v: [a, ⟦attic⟧]}\n"),
     ("unknown-event", "far", SWITCH.replace("{in: b, on: go", "{in: b, on: ⟦sneeze⟧")),
     ("unknown-event", "near", SWITCH.replace("{in: b, on: go", "{in: b, on: ⟦gow⟧")),
     ("unknown-event", "as a deadline", SWITCH.replace("a: {no-deadline: it waits}", "a: {deadlines: ⟦tomorrow⟧}")),
