@@ -70,7 +70,7 @@ class Lane:
 @attrs.frozen(eq=False)
 class Chart:
     """One tape as lanes. `missing` says what the tape lacks, in words; nothing when it is whole. `inbox` has, for each
-    moment in which that changed, how many events wait."""
+    moment in which that changed, how many events wait. `note` says what could not be told."""
 
     name: str
     machine: str
@@ -82,7 +82,7 @@ class Chart:
     outcome: str | None
     inbox: Sequence[tuple[float, int]] = ()
     missing: str = ""
-    notes: Sequence[str] = ()
+    note: str = ""
 
 
 GRAVEST = (Tone.FAILED, Tone.VERDICT, Tone.DUE, Tone.MOVED, Tone.DROPPED, Tone.PLAIN)

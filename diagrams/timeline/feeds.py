@@ -73,7 +73,7 @@ LANES: Mapping[str, str] = {
 }
 
 _PAYLOAD = Life("payload", "pid", closes="payload_ended", proof="pid", opens_action="start_payload")
-_SIGNALS = Feed("signals", events=("interrupt",), actions=("signal_stop", "kill_tree", "kill_rest"))
+_SIGNALS = Feed("signals", events=("interrupt",))
 # What the readiness source tells; where it is not the kernel's, its data has no state.
 _LOOKS = ("ready", "lost", "refused", "foreign", "absent", "enabling", "clear")
 _PAYLOAD_FEED = Feed(
@@ -90,6 +90,7 @@ MACHINES: Mapping[str, Machine] = {
             _PAYLOAD_FEED,
             Feed("kernel", events=_LOOKS, having="state"),
             _SIGNALS,
+            Feed("signals", actions=("signal_stop", "kill_tree", "kill_rest")),
             Feed("log", events=("kernel_says", "dumped", "drained", "log_full"), actions=("open_log", "trim_log")),
         ),
         levels=(Level("kernel", "state", "ops", "no sched_ext", quiet=("disabled", "no sched_ext")),),

@@ -51,6 +51,7 @@ def _lane(lane: Lane, number: int, begin: float, texts: _Texts) -> dict[str, obj
     spans, marks = lane.spans, lane.marks
     return {
         "title": lane.title,
+        "doc": lane.doc,
         "tape": number,
         "spans": [
             [_after(span.begin, begin) for span in spans],

@@ -70,7 +70,7 @@ class _Reading:
         self._lasting.over(self._end)
         self._lanes[DEADLINES].spans = self._deadlines.spans
         for lane in self._lanes.values():
-            lane.spans.sort(key=lambda span: (span.begin, span.label))
+            lane.spans.sort(key=lambda span: (span.begin, span.end))
         header = self._tape.header
         return Chart(
             name=name,
@@ -83,7 +83,7 @@ class _Reading:
             outcome=self._outcome,
             inbox=self._waiting.numbers,
             missing=_TORN if self._tape.torn else "" if ended else _NO_END,
-            notes=() if self._definition is not None else (_NO_DEFINITION,),
+            note="" if self._definition is not None else _NO_DEFINITION,
         )
 
     # -- one method for each kind of record --------------------------------------------------------------------

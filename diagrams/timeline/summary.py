@@ -18,7 +18,8 @@ def subtitle(charts: Sequence[Chart]) -> list[str]:
     """What was read, and how long it lasted."""
     begin, end = ends_of(charts)
     named = [f"{chart.name}: {chart.lines} records" + _outcome(chart, charts) for chart in charts]
-    return [*named, f"{end - begin:.3f} s from {begin:.6f} s of its clock; times count from there"]
+    notes = [f"{chart.name}: {chart.note}" for chart in charts if chart.note]
+    return [*named, *notes, f"{end - begin:.3f} s from {begin:.6f} s of its clock; times count from there"]
 
 
 def _outcome(chart: Chart, charts: Sequence[Chart]) -> str:
@@ -26,5 +27,5 @@ def _outcome(chart: Chart, charts: Sequence[Chart]) -> str:
 
 
 def lacking(charts: Sequence[Chart]) -> list[str]:
-    """What the tapes lack, and what could not be told without their definition."""
-    return [f"{chart.name}: {words}" for chart in charts for words in (chart.missing, *chart.notes) if words]
+    """What the tapes lack."""
+    return [f"{chart.name}: {chart.missing}" for chart in charts if chart.missing]

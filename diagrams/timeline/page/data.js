@@ -20,7 +20,7 @@ function unpacked(lane, index) {
     free[row] = spans.end[i];
     spans.row[i] = row;
   }
-  return { index, title: lane.title, tape: lane.tape, spans, marks, rows: free.length };
+  return { index, title: lane.title, doc: lane.doc, tape: lane.tape, spans, marks, rows: free.length };
 }
 const lanes = given.lanes.map(unpacked);
 

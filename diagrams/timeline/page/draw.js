@@ -81,7 +81,9 @@ function drawAxis(bottom) {
     pen.fillStyle = ink.quiet;
     pen.textAlign = "center";
     const begin = Math.max(x0, view.left), end = Math.min(x1, view.left + view.width);
-    pen.fillText(cut(`⋯ ${spoken(view.corners[i][0] - view.corners[i - 1][0])} ⋯`, end - begin + 8), (begin + end) / 2, 11);
+    const long = spoken(view.corners[i][0] - view.corners[i - 1][0]);
+    const words = [`⋯ ${long} ⋯`, long].find((each) => pen.measureText(each).width <= end - begin + 4);
+    if (words) pen.fillText(words, (begin + end) / 2, 11);
   }
   pen.fillStyle = ink.quiet;
   pen.strokeStyle = ink.rule;
@@ -185,7 +187,7 @@ function drawMarks(lane) {
       const words = shown > 1 ? (room > 160 ? `${shown}: ${texts[marks.label[best]]}` : `${shown}`) : texts[marks.label[best]];
       const text = room > 26 || shown > 1 ? cut(words, room) : "";
       pen.fillStyle = ink.ink;
-      if (text) pen.fillText(text, x + 8, y + 0.5);
+      if (text) pen.fillText(text, x + 9, y + 0.5);
     }
     for (const what of [chosen, hovered])
       if (what !== null && what[2] === "mark" && what[0] === lane.index && what[1] >= i && what[1] < next)

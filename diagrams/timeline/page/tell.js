@@ -17,7 +17,7 @@ function told(what) {
     : `${seconds(list.begin[i])} to ${seconds(list.end[i])}, ${spoken(list.end[i] - list.begin[i])}` +
       (list.flags[i] & 1 ? ", and no end on the tape" : "");
   const tape = given.tapes.length > 1 ? ` of ${given.tapes[lane.tape].name}` : "";
-  const facts = [["time", when], ["lane", lane.title], ["tape", `line ${list.line[i]}${tape}`], ...factsOf(list.facts[i])];
+  const facts = [["time", when], ["lane", `${lane.title}: ${lane.doc}`], ["tape", `line ${list.line[i]}${tape}`], ...factsOf(list.facts[i])];
   if (what[2] === "mark") facts.splice(1, 0, ["meaning", given.meanings[list.tone[i]]]);
   return { title: texts[list.label[i]], facts };
 }
