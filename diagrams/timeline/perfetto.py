@@ -50,7 +50,7 @@ def _lane(pid: int, tid: int, lane: Lane) -> Iterator[dict[str, Any]]:
         args = _args(span.facts, span.line) | ({"open": "it has no end on the tape"} if span.open else {})
         if lane.title == DEADLINES:
             # Several are armed at once and end in any order, which slices of one thread can't.
-            pair = common | {"id": f"{pid}.{number}"}
+            pair = common | {"id2": {"local": hex(number)}}
             yield pair | {"ph": "b", "ts": _ts(span.begin), "args": args}
             yield pair | {"ph": "e", "ts": _ts(span.end)}
         else:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -123,15 +125,23 @@ class Page:
         return message
 
 
+def _pipe() -> tuple[int, int]:
+    """A pipe whose descriptors are none of the first ten."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return high[0], high[1]
+
+
 @contextmanager
 def browser(*options: str) -> Iterator[Page]:
     """A browser of its own, which is gone afterwards. It speaks on descriptors 3 and 4."""
     assert FOUND is not None
-    to_read, to_write = os.pipe()
-    back_read, back_write = os.pipe()
+    (to_read, to_write), (back_read, back_write) = _pipe(), _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        shell = f'exec 3<&{to_read} 4>&{back_write}; exec "$0" "$@"'
-        command = ["sh", "-c", shell, FOUND, *_OPTIONS, *options, f"--user-data-dir={profile}"]
+        placed = f"import os, sys; os.dup2({to_read}, 3); os.dup2({back_write}, 4); os.execv(sys.argv[1], sys.argv[1:])"
+        command = [sys.executable, "-c", placed, FOUND, *_OPTIONS, *options, f"--user-data-dir={profile}"]
         process = subprocess.Popen(
             command, pass_fds=(to_read, back_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
