@@ -69,11 +69,16 @@ canvas.addEventListener("wheel", (event) => {
 canvas.addEventListener("dblclick", (event) => zoom(0.4, at(event)[0]));
 
 // The next or the previous moment that is not filtered out; without one chosen, the first or last in view.
-function step(by) {
+function step(by, around = false) {
   let n;
   if (chosen === null || chosen[2] !== "mark") n = by > 0 ? from(orderT, timeOf(view.from)) : from(orderT, timeOf(view.to)) - 1;
   else n = order.findIndex(([lane, i]) => lane === chosen[0] && i === chosen[1]) + by;
-  while (n >= 0 && n < order.length && lanes[order[n][0]].marks.hidden[order[n][1]]) n += by;
+  const passed = () => n >= 0 && n < order.length && lanes[order[n][0]].marks.hidden[order[n][1]];
+  while (passed()) n += by;
+  if (around && (n < 0 || n >= order.length)) {
+    n = by > 0 ? 0 : order.length - 1;
+    while (passed()) n += by;
+  }
   if (n >= 0 && n < order.length) choose([...order[n], "mark"], true);
 }
 // The nearest moment of the lane above or below.
@@ -130,7 +135,7 @@ function filter() {
 }
 search.addEventListener("input", filter);
 search.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") { event.preventDefault(); step(event.shiftKey ? -1 : 1); }
+  if (event.key === "Enter") { event.preventDefault(); step(event.shiftKey ? -1 : 1, true); }
 });
 
 const shorten = document.getElementById("shorten");
