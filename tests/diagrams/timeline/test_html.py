@@ -273,11 +273,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_a_tap_tells(page: Page,
     focus(page)
     page.key("Escape")
     assert chosen(page)[""] == ""
-    for x in range(14, 380, 12):
-        page.ask("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": top + 48}])
-        page.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
-        if chosen(page)[""]:
-            break
+    page.ask("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": 200, "y": top + 48}])
+    page.ask("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+    page.settled()
     assert chosen(page)["lane"].startswith("process: ")
 
 
