@@ -131,11 +131,11 @@ def test_equal_charts_give_equal_text_and_an_empty_tape_a_picture() -> None:
 
 
 def test_the_longest_stretches_are_shortened_and_the_rest_is_in_proportion() -> None:
-    times = [0.0, 0.1, 0.2, 5.0, 5.1, 5.2, 9.0]
+    times = [0.0, 0.1, 0.2, 0.3, 0.4, 5.0, 5.1, 5.2, 5.3, 5.4, 9.0]
     cuts = pauses(times)
-    assert cuts == [(0.2, 5.0), (5.2, 9.0)]
+    assert cuts == [(0.4, 5.0), (5.4, 9.0)]
     corners = scaled(0.0, 9.0, cuts, 0.1)
-    assert [round(place(t, corners), 6) for t in times] == [0.0, 0.2, 0.4, 0.5, 0.7, 0.9, 1.0]
+    assert [round(place(t, corners), 6) for t in times] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 
 
 def test_where_nothing_stands_out_nothing_is_shortened() -> None:
