@@ -62,11 +62,15 @@ class Page:
 
     def open(self, file: Path, *, width: int = 1280, height: int = 900, touch: bool = False) -> None:
         """Show the file, and be back when it is loaded."""
-        self._events.clear()
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": touch}
         self.ask("Emulation.setDeviceMetricsOverride", **metrics)
         self.ask("Emulation.setTouchEmulationEnabled", enabled=touch)
-        self.ask("Page.navigate", url=file.as_uri())
+        self.go(file.as_uri())
+
+    def go(self, address: str) -> None:
+        """Be at the address, and be back when it is loaded. What was before is forgotten."""
+        self._events.clear()
+        self.ask("Page.navigate", url=address)
         self.wait("Page.loadEventFired")
 
     def wait(self, event: str) -> None:

@@ -157,7 +157,7 @@ def test_a_schedulers_run_has_the_lanes_of_its_process_its_kernel_and_its_log() 
     assert not process.open
     kernel = [span.label for span in lane(seen, "kernel").spans]
     assert [label.partition(":")[0] for label in kernel][-3:] == ["enabled", "disabling", "disabled"]
-    assert "interrupt" in [mark.label for mark in lane(seen, "signals").marks]
+    assert "signal_stop" in [mark.label for mark in lane(seen, "signals").marks]
     assert 'sched_ext: BPF scheduler "fault" enabled' in [mark.label for mark in lane(seen, "log").marks]
 
 

@@ -48,8 +48,7 @@ _UNTIL = "new Promise((done) => { const ask = () => (%s) ? done(true) : setTimeo
 
 def load(page: Page, address: str, trace: str) -> None:
     """Have Perfetto read a trace."""
-    page.ask("Page.navigate", url=address)
-    page.wait("Page.loadEventFired")
+    page.go(address)
     page.value(_UNTIL % "typeof app !== 'undefined'")
     buffer = f"new TextEncoder().encode({json.dumps(trace)}).buffer"
     page.value(f"app.openTraceFromBuffer({{buffer: {buffer}, title: 'a tape', fileName: 'tape.json'}}) && 0")
