@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := qemu-system-x86 busybox-static clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
             libcap-dev pkg-config xz-utils graphviz jq gcc libc6-dev binutils flex bison bc zstd systemd man-db mandoc \
-            redis-server s6 plantuml libxml2-utils libqt6scxml6-bin
+            redis-server s6 plantuml libxml2-utils libqt6scxml6-bin chromium fonts-liberation
 JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12
@@ -99,6 +99,7 @@ bench: guest
 	$(BIN)/python tests/bench/boot.py
 	$(BIN)/python tests/bench/simulation.py
 	$(BIN)/python tests/bench/diagrams.py
+	$(BIN)/python tests/bench/timeline.py
 	$(BIN)/python tests/bench/exit.py
 	$(BIN)/python tests/bench/attach.py
 	$(BIN)/python tests/bench/quiet.py

@@ -25,6 +25,7 @@ COMMANDS = {
     "unit": "the systemd unit by which a scheduler is a service",
     "check": "validate and lint a machine's definition",
     "diagram": "draw a definition",
+    "timeline": "draw a run: its tape on one axis of time",
     "names": "a definition's names as Python types",
     "explore": "try everything that can happen to the lifecycle",
     "fuzz": "attack the lifecycle on a simulated kernel",
