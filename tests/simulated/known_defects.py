@@ -8,20 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from scxlife.lifecycle.simulated.run import Run
-from scxlife.platform.sim.faults import Stalls, WakesUp
+from scxlife.platform.sim.faults import Fails, Stalls, WakesUp
+from scxlife.platform.sim.outside import Stranger
 
 Excuse = Callable[[Run, str], bool]
 
 
 def unwatched_and_unkillable(run: Run, violation: str) -> bool:
     """A child without a pidfd is killed and waited for, a second at most; in uninterruptible sleep it lives on."""
-    return run.outcome is not None and run.outcome.name == "spawn-failed" and run.process is not None
+    refused = run.scenario.kernel == "no-pidfd" or any(
+        isinstance(fault, Fails) and fault.call == "pidfd_open" for fault in run.scenario.faults
+    )
+    return refused and "lives on" in violation
 
 
 def held_by_a_former_life(run: Run, violation: str) -> bool:
-    """A supervisor that takes its baseline while what a former one has started is being attached, and pinned, does not
-    know it for a stranger's: it waits for it to go, and says that it is held."""
-    return run.successor is not None and "nobody hangs" in violation and "pinned at" in violation
+    """A supervisor that takes its baseline while what a former one, or a stranger, has started is being attached, and
+    pinned, does not know it for a stranger's: it waits for it to go, and says that it is held."""
+    others = run.successor is not None or any(isinstance(one, Stranger) for one in run.scenario.outside)
+    return others and "nobody hangs" in violation and "pinned at" in violation
 
 
 def strangers_first_look_is_too_late(run: Run, violation: str) -> bool:
