@@ -78,11 +78,25 @@ def test_a_second_scheduler_is_not_attached_and_the_first_is_untouched(each_kern
     assert outcome["kernel"]["enable_seq"] == 1
 
 
-def test_sysrq_s_during_the_run_is_ejected_with_the_kernels_reason(each_kernel: Kernel) -> None:
-    code, outcome, _ = vm(each_kernel, "--", "sh", "-c", "echo S > /proc/sysrq-trigger; sleep 60")
+def test_sysrq_s_during_the_run_is_ejected_with_the_kernels_reason_and_can_be_drawn(
+    each_kernel: Kernel, tmp_path: Path
+) -> None:
+    tape = tmp_path / "run.tape"
+    payload = ("sh", "-c", "echo S > /proc/sysrq-trigger; sleep 60")
+    code, outcome, _ = vm(each_kernel, "--tape", str(tape), "--", *payload)
     assert (code, outcome["outcome"]) == (12, "ejected")
     assert outcome["kernel_reason"] == "disabled by sysrq-S"
     assert outcome["kernel"]["state"] == "disabled"
+    for picture, words in {
+        "timeline run.svg": "detached",
+        "timeline run.html": "disabled by sysrq-S",
+        "timeline run.json": "disabled by sysrq-S",
+        "diagram run-way.svg": "detached",
+    }.items():
+        command, name = picture.split()
+        given = [str(tape)] if command == "timeline" else ["--highlight", str(tape)]
+        subprocess.run([*SCXLIFE, command, *given, "-o", str(tmp_path / name)], check=True, timeout=LIMIT)
+        assert words in (tmp_path / name).read_text(), picture
 
 
 def test_sigkill_from_outside_is_exited_with_the_signal(each_kernel: Kernel) -> None:
