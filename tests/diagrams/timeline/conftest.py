@@ -8,7 +8,7 @@ import pytest
 from tests.diagrams.timeline.browser import FOUND, Page, browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     if FOUND is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
