@@ -83,6 +83,8 @@ class SchedExtSource:
         self._seq_before = self._baseline.enable_seq
         self._attempt = False
         self._stillborn = 0
+        # A refusal was told whose link has not been seen yet: it is installed behind it.
+        self._link_to_come = False
         self._might_be_ours = False
         self._asked = False
         self._hint: str | None = None
@@ -160,10 +162,12 @@ class SchedExtSource:
         if lost and self._ready is not None:
             changes.append(("lost", self._ready.snapshot.instance))
             self._ready = None
-        if self._is_attempt(fact, lost):
+        seen_by_its_link = self._has_left_a_link(fact)
+        if seen_by_its_link or self._is_attempt(fact, lost):
             self._attempt = True
         if fact.kind in (IDLE, ABSENT) and self._attempt and now.enable_seq == self._seq_before:
             changes.append(("refused", now.instance))
+            self._link_to_come = not seen_by_its_link
         # Unproven is a gap in what can be seen, not a change.
         if fact.kind != UNPROVEN:
             key = (fact.kind, now.instance if fact.kind in (READY, FOREIGN) else None)
@@ -180,11 +184,16 @@ class SchedExtSource:
             self._seq_before = now.enable_seq
         return changes
 
+    def _has_left_a_link(self, fact: Fact) -> bool:
+        """All of it was too quick to be seen. A failed enable leaves its link behind: bpf(2) says success then too."""
+        new = fact.stillborn - self._stillborn
+        self._stillborn = max(fact.stillborn, self._stillborn)
+        if new > 0 and self._link_to_come:
+            self._link_to_come = False
+            new -= 1
+        return new > 0
+
     def _is_attempt(self, fact: Fact, lost: bool) -> bool:
-        if fact.stillborn > self._stillborn:
-            # All of it was too quick to be seen. A failed enable leaves its link behind: bpf(2) says success then too.
-            self._stillborn = fact.stillborn
-            return True
         if fact.kind == DISABLING:
             # Too quick for its beginning to be seen; after `lost` it is the end of what was lost.
             return not lost and self._former in (IDLE, ENABLING)
