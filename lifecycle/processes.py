@@ -61,8 +61,8 @@ class Process:
                 path, (path, *arguments), environment, stdin=null, stdout=output, stderr=output, cgroup=cgroup
             )
         finally:
-            # Before the pidfd is asked for: there is room for one then. What close(2) says changes nothing, it is closed,
-            # and the child that is there by now must not be lost for it.
+            # Before the pidfd is asked for: there is room for one then. Whatever close(2) says, it is closed, and the
+            # child that is there by now must not be lost for it.
             with suppress(OSError):
                 kernel.close(null)
         pidfd: int | None
