@@ -83,7 +83,9 @@ class SchedExtSource:
         self._seq_before = self._baseline.enable_seq
         self._attempt = False
         self._stillborn = 0
-        # A refusal was told whose link has not been seen yet: it is installed behind it.
+        # Whether the link of this attempt was seen; and whether that of a refusal that was told is still to come: bpf(2)
+        # installs it when the enable is over.
+        self._left_a_link = False
         self._link_to_come = False
         self._might_be_ours = False
         self._asked = False
@@ -162,12 +164,15 @@ class SchedExtSource:
         if lost and self._ready is not None:
             changes.append(("lost", self._ready.snapshot.instance))
             self._ready = None
-        seen_by_its_link = self._has_left_a_link(fact)
-        if seen_by_its_link or self._is_attempt(fact, lost):
+        if self._has_left_a_link(fact):
+            self._attempt = self._left_a_link = True
+        elif self._is_attempt(fact, lost):
+            # Whoever tries again has come back from bpf(2): what has left no link by now leaves none.
+            self._link_to_come = self._link_to_come and self._attempt
             self._attempt = True
         if fact.kind in (IDLE, ABSENT) and self._attempt and now.enable_seq == self._seq_before:
             changes.append(("refused", now.instance))
-            self._link_to_come = not seen_by_its_link
+            self._link_to_come = not self._left_a_link
         # Unproven is a gap in what can be seen, not a change.
         if fact.kind != UNPROVEN:
             key = (fact.kind, now.instance if fact.kind in (READY, FOREIGN) else None)
@@ -180,7 +185,7 @@ class SchedExtSource:
         if fact.kind == READY:
             self._ready = fact
         if fact.kind in _SETTLED:
-            self._attempt = False
+            self._attempt = self._left_a_link = False
             self._seq_before = now.enable_seq
         return changes
 

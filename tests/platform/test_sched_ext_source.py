@@ -310,6 +310,48 @@ def test_A3_F2_an_enable_that_was_too_quick_to_be_seen_is_refused_by_the_link_it
     assert names(source.drain()) == ["ready"]
 
 
+def test_A3_F2_a_refusal_is_told_once_though_its_link_shows_later(machine: Machine, source: SchedExtSource) -> None:
+    """On 6.12, emulated, the look that saw it refused was 47 ms ahead of the link; a second refusal ends a start."""
+    source.drain()
+    machine.set(state="enabling")
+    assert names(source.drain()) == ["enabling"]
+    machine.set(state="disabled")
+    assert names(source.drain()) == ["refused", "clear"]
+    machine.hold(OURS, 10)
+    assert source.drain() == []
+    machine.hold(OURS, 11)
+    assert names(source.drain()) == ["refused"]
+
+
+def test_A3_F2_the_next_refusal_is_told_though_the_last_one_left_its_link_ahead_of_its_end(
+    machine: Machine, source: SchedExtSource
+) -> None:
+    source.drain()
+    machine.set(state="disabling")
+    machine.hold(OURS, 10)
+    assert source.drain() == []
+    machine.set(state="disabled")
+    assert names(source.drain()) == ["refused", "clear"]
+    machine.hold(OURS, 11)
+    assert names(source.drain()) == ["refused"]
+
+
+def test_A3_F2_one_that_left_no_link_keeps_no_later_refusal_back(machine: Machine, source: SchedExtSource) -> None:
+    source.drain()
+    for _ in range(2):
+        machine.set(state="enabling")
+        assert names(source.drain()) == ["enabling"]
+        machine.set(state="disabled")
+        assert names(source.drain()) == ["refused", "clear"]
+    machine.set(state="enabling")
+    assert names(source.drain()) == ["enabling"]
+    machine.hold(OURS, 10)
+    machine.set(state="disabled")
+    assert names(source.drain()) == ["refused", "clear"]
+    machine.hold(OURS, 11)
+    assert names(source.drain()) == ["refused"]
+
+
 def test_a_link_of_what_was_enabled_and_gone_between_two_looks_was_not_refused(
     machine: Machine, source: SchedExtSource
 ) -> None:
