@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from scxlife.diagrams.cells import MEANINGS, SIGNS, Line, lines_of, origin
+from scxlife.diagrams.document import head
 from scxlife.diagrams.dot_text import one_line
 from scxlife.diagrams.graph import Node, graph_of
 from scxlife.diagrams.wording import deadline_line, ending
@@ -73,15 +74,7 @@ def page(definition: Definition) -> str:
     ]
     return "\n".join(
         [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{text(name)}: all states and events</title>",
-            f"<style>\n{_STYLE}\n</style>",
-            "</head>",
-            "<body>",
+            *head(f"{text(name)}: all states and events", _STYLE),
             "<header>",
             f"<h1>{text(definition.name)} <small>{definition.version}</small></h1>",
             f"<p>{text(definition.doc)}</p>",

@@ -35,12 +35,13 @@ class Deadlines:
 
     def due(self, name: str, t: float) -> None:
         begin, line = self._armed.pop(name, (self._entered, self._line))
-        self._add(name, begin, t, line, "was due")
+        self._add(name, begin, t, line, "was due", due=True)
 
     def leave(self, t: float, *, still: bool = False) -> None:
         """The state is left, or the tape ends while it is `still` the same."""
         for name, (begin, line) in self._armed.items():
-            self._add(name, begin, t, line, "was still armed when the tape ended" if still else "its state was left")
+            how = "was still armed when the tape ended" if still else "its state was left"
+            self._add(name, begin, t, line, how, open=still)
         self._armed = {}
 
     def _of(self, state: str) -> tuple[str, ...]:
@@ -56,8 +57,9 @@ class Deadlines:
         if self._seconds(name) is not None:
             self._armed[name] = (t, line)
 
-    def _add(self, name: str, begin: float, end: float, line: int, how: str) -> None:
+    def _add(
+        self, name: str, begin: float, end: float, line: int, how: str, *, due: bool = False, open: bool = False
+    ) -> None:
         seconds = self._seconds(name)
         label = name if seconds is None else f"{name} {format_duration(seconds)}"
-        due = how == "was due"
-        self.spans.append(Span(begin, end, label, line, [("over", how)], open="still" in how, quiet=not due))
+        self.spans.append(Span(begin, end, label, line, [("over", how)], open=open, quiet=not due))

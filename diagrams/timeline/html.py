@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from scxlife.diagrams.document import head
 from scxlife.diagrams.timeline.chart import MEANINGS, Chart, Mark, Tone, cause_of, ends_of
 from scxlife.diagrams.timeline.packed import packed
 from scxlife.diagrams.timeline.plain import one_line
@@ -63,17 +64,7 @@ def html(charts: Sequence[Chart]) -> str:
     lacks = [f'<p class="lacks">{_text(words)}</p>' for words in lacking(charts)]
     return "\n".join(
         [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-            "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">",
-            f"<title>{_text(title(charts))}: timeline</title>",
-            f"<style>\n{(_PAGE / 'page.css').read_text('utf-8')}</style>",
-            "</head>",
-            "<body>",
+            *head(f"{_text(title(charts))}: timeline", (_PAGE / "page.css").read_text("utf-8"), scripts=True),
             "<header>",
             f"<h1>{_text(title(charts))}</h1>",
             *(f"<p>{_text(line)}</p>" for line in subtitle(charts)),

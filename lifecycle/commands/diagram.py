@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from scxlife.diagrams.dot import dot
-from scxlife.diagrams.files import write_whole
 from scxlife.diagrams.markdown import markdown
 from scxlife.diagrams.mermaid import mermaid
 from scxlife.diagrams.page import page
@@ -19,9 +18,11 @@ from scxlife.fsm.definition import Definition
 from scxlife.fsm.lint import check
 from scxlife.fsm.problems import did_you_mean
 from scxlife.fsm.show import show
-from scxlife.lifecycle.commands.highlighted import Unusable, highlighted
+from scxlife.lifecycle.commands.highlighted import highlighted
+from scxlife.lifecycle.commands.written import write
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
+from scxlife.lifecycle.usage import UsageError
 
 SUMMARY = "draw a machine's definition"
 EPILOG = """examples:
@@ -102,39 +103,32 @@ def run(parsed: argparse.Namespace) -> int:
         content = render(text, picture) if picture in PICTURES else text.encode()
     except RenderError as error:
         return _failed(str(error), error.hint, FAILED)
-    except Unusable as error:
-        return _failed(str(error), error.hint, USAGE)
-    if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return 0
-    try:
-        write_whole(output, content)
-    except OSError as error:
-        return _failed(f"-o {output}: {error.strerror}", "name a file in a folder that can be written", USAGE)
+    write(content, output)
     return 0
 
 
 def _text(definition: Definition, picture: str, parsed: argparse.Namespace) -> str:
-    """The text of a format, or the DOT text behind a picture. Raises Unusable for what can't be drawn so."""
+    """The text of a format, or the DOT text behind a picture. Raises UsageError for what can't be drawn so."""
     groups: list[str] = list(dict.fromkeys(parsed.group))
     part = bool(groups) or parsed.only != ALL
     if (part or parsed.highlight is not None) and picture in WHOLE:
-        raise Unusable(f"{picture} has all of a machine", "--group, --only and --highlight need a picture: -o FILE.svg")
+        raise UsageError(
+            f"{picture} has all of a machine", "--group, --only and --highlight need a picture: -o FILE.svg"
+        )
     known = (*definition.views, *definition.groups)
     for name in groups:
         if name not in known:
             meant = did_you_mean(name, known)
             there = f"there are: {', '.join(known)}" if known else "the definition has none"
-            raise Unusable(f"{definition.name} has no group or view {name!r}{meant}", there)
+            raise UsageError(f"{definition.name} has no group or view {name!r}{meant}", there)
     if parsed.highlight is None:
         if picture in WHOLE:
             return WHOLE[picture](definition)
         return DRAWN.get(picture, dot)(definition, groups, parsed.only)
     if part:
-        raise Unusable("--highlight shows a whole run", "leave --group and --only out")
+        raise UsageError("--highlight shows a whole run", "leave --group and --only out")
     if picture not in ("dot", *PICTURES):
-        raise Unusable(f"{picture} can't show a run", "name another format: dot, svg, png")
+        raise UsageError(f"{picture} can't show a run", "name another format: dot, svg, png")
     from scxlife.diagrams.dot_run import dot_run
 
     return dot_run(definition, highlighted(definition, parsed.highlight))

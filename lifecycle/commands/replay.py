@@ -16,6 +16,7 @@ from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
+from scxlife.lifecycle.commands.scenario_file import is_scenario
 from scxlife.lifecycle.lines import Lines
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
@@ -48,7 +49,6 @@ examples:
 
 SAME, DIFFERS, CUT_OFF = 0, 1, 3
 SHIPPED = "scheduler"
-SCENARIO = (".yaml", ".yml")
 #: Characters of a line that are quoted.
 QUOTED = 400
 
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     name = "standard input" if parsed.tape == "-" else parsed.tape
-    if name.endswith(SCENARIO):
+    if is_scenario(name):
         return _run_again(name, real=parsed.real)
     if parsed.real:
         return _refuse(f"{name}: --real plays scenarios, *.yaml, and a tape is what has been already")

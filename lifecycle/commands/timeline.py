@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from scxlife.diagrams.files import write_whole
 from scxlife.diagrams.timeline.chart import Chart
 from scxlife.diagrams.timeline.html import html
 from scxlife.diagrams.timeline.perfetto import perfetto
@@ -18,6 +17,8 @@ from scxlife.fsm.definition import Definition
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
+from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
+from scxlife.lifecycle.commands.written import write
 from scxlife.lifecycle.options import boot_ending, operations, shipped
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
@@ -47,7 +48,6 @@ exit codes: 0 drawn, 2 usage or definition error, or not a tape"""
 
 FORMATS: dict[str, Callable[[Sequence[Chart]], str]] = {"svg": svg, "html": html, "perfetto": perfetto}
 SUFFIXES = {".svg": "svg", ".html": "html", ".htm": "html", ".json": "perfetto"}
-SCENARIO = (".yaml", ".yml")
 SHIPPED: dict[str, Callable[[], Definition]] = {"scheduler": shipped, "boot": boot_ending, "operations": operations}
 
 
@@ -81,14 +81,7 @@ def run(parsed: argparse.Namespace) -> int:
     for chart in charts:
         if chart.missing:
             print(plain(f"scxlife: warning: {chart.name}: {chart.missing}"), file=sys.stderr)
-    if output is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-        return 0
-    try:
-        write_whole(output, content)
-    except OSError as error:
-        raise UsageError(f"-o {output}: {error.strerror}; name a file in a folder that can be written") from None
+    write(content, output)
     return 0
 
 
@@ -98,10 +91,11 @@ def _given(definition: str | None) -> Definition | None:
 
 def _charts(name: str, given: Definition | None) -> list[Chart]:
     """The charts of a tape or of a scenario, which has two where another supervisor came after a power cut."""
-    if name.endswith(SCENARIO):
-        return [_chart(title, lines, given) for title, lines in _played(name)]
     title = "standard input" if name == "-" else name
     try:
+        if is_scenario(name):
+            titles = (name, f"{name}, behind the power cut")
+            return [_chart(title, lines, given) for title, lines in zip(titles, tapes(name), strict=False)]
         with ExitStack() as stack:
             if name != "-":
                 return [_chart(title, lines_of(stack.enter_context(Path(name).open("rb"))), given)]
@@ -129,22 +123,6 @@ def _definition(title: str, header: Header, given: Definition | None) -> Definit
     known = SHIPPED.get(header.machine)
     definition = None if known is None else known()
     return definition if definition is not None and definition.version == header.definition else None
-
-
-def _played(name: str) -> list[tuple[str, list[str]]]:
-    """The tapes of a scenario that is run again."""
-    from scxlife.lifecycle.simulated.run import run as play
-    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
-
-    try:
-        done = play(parse(Path(name).read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, ScenarioError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(plain(f"{name}: {said}")) from None
-    found = [(name, done.lines)]
-    if done.successor is not None:
-        found.append((f"{name}, behind the power cut", done.successor.lines))
-    return found
 
 
 def _refused(words: str) -> int:

@@ -83,8 +83,8 @@ class SchedExtSource:
         self._seq_before = self._baseline.enable_seq
         self._attempt = False
         self._stillborn = 0
-        # Whether the link of this attempt was seen; and whether that of a refusal that was told is still to come: bpf(2)
-        # installs it when the enable is over.
+        # Whether the link of this attempt was seen; and whether that of a refusal that was told is still to come, as
+        # bpf(2) installs it when the enable is over.
         self._left_a_link = False
         self._link_to_come = False
         self._might_be_ours = False

@@ -81,7 +81,8 @@ def test_kinds_and_verdicts_are_told_by_words_and_signs_as_well(kettle: Definiti
 def test_it_needs_nothing_beside_itself(shipped: Definition) -> None:
     text = page(shipped)
     assert not {"script", "link", "src", "href", "onclick"} & Reader(text).seen
-    assert "url(" not in text and "@import" not in text and "http" not in text
+    assert "url(" not in text and "@import" not in text and "://" not in text
+    assert "default-src 'none'; style-src 'unsafe-inline'\"" in text
     assert "prefers-color-scheme: dark" in text
     assert '<meta name="viewport"' in text
 

@@ -14,9 +14,10 @@ from scxlife.diagrams.dot_run import dot_run
 from scxlife.diagrams.path import NotOfThis, path_of
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.tape_reader import NotATape
-from scxlife.lifecycle.commands.highlighted import Unusable, highlighted
+from scxlife.lifecycle.commands.highlighted import highlighted
 from scxlife.lifecycle.simulated.run import run
 from scxlife.lifecycle.simulated.scenario import parse
+from scxlife.lifecycle.usage import UsageError
 
 from .test_dot import lines, read, run_dot
 
@@ -165,8 +166,8 @@ def test_a_file_that_is_neither_tape_nor_scenario_says_what_to_name(shipped: Def
         ("page.yaml", "kernl: '6.12'\n", "docs/simulation.md says what a scenario is"),
     ):
         (tmp_path / name).write_text(text)
-        with pytest.raises(Unusable) as raised:
+        with pytest.raises(UsageError) as raised:
             highlighted(shipped, str(tmp_path / name))
         assert raised.value.hint.startswith(hint)
-    with pytest.raises(Unusable, match="No such file or directory"):
+    with pytest.raises(UsageError, match="No such file or directory"):
         highlighted(shipped, str(tmp_path / "none.tape"))

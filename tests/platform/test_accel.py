@@ -117,10 +117,11 @@ def test_a_qemu_that_is_missing_is_told(kvm: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed")
-def test_the_firmware_of_the_probe_arrives_on_an_emulated_cpu(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cpu", ["max", "max,bmi2=off"])
+def test_the_firmware_of_the_probe_arrives_on_an_emulated_cpu(tmp_path: Path, cpu: str) -> None:
     firmware = tmp_path / "rom"
     firmware.write_bytes(accel.firmware())
     argv = ["qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot", "-nic", "none", "-M", "pc"]
-    argv += ["-accel", "tcg", "-cpu", "max", "-m", "16M", "-bios", str(firmware)]
+    argv += ["-accel", "tcg", "-cpu", cpu, "-m", "16M", "-bios", str(firmware)]
     argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
     assert subprocess.run(argv, timeout=60, stdin=subprocess.DEVNULL).returncode == accel.PROVEN

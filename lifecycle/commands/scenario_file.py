@@ -1,0 +1,28 @@
+"""A scenario, as `scxlife fuzz` keeps it, in place of a tape."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.usage import UsageError
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def is_scenario(name: str) -> bool:
+    """Whether the name is one of a scenario's file; every other one is a tape's."""
+    return name.endswith(SUFFIXES)
+
+
+def tapes(name: str) -> list[list[str]]:
+    """The lines of what it tells when it is run again on its simulated machine; behind a power cut there is a second
+    one. Raises OSError, UsageError."""
+    from scxlife.lifecycle.simulated.run import run
+    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
+
+    try:
+        done = run(parse(Path(name).read_text("utf-8")))
+    except (UnicodeDecodeError, ScenarioError) as error:
+        raise UsageError(plain(f"{name}: {error}"), "docs/simulation.md says what a scenario is") from None
+    return [done.lines] if done.successor is None else [done.lines, done.successor.lines]
