@@ -417,6 +417,7 @@ SOUND = {
     + TWO
     + "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: '*', to: a}\n"
     "impossible: [{in: a, on: stop, because: x}]\n",
+    "a group may be there for a view alone": SWITCH + "groups: {g: [a]}\nviews: {v: [g, b]}\n",
     "lines may end as on Windows": SWITCH.replace("\n", "\r\n"),
     "lines may end as on old Macs": SWITCH.replace("\n", "\r"),
 }

@@ -117,7 +117,7 @@ def test_a_qemu_that_is_missing_is_told(kvm: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="QEMU is not installed")
-@pytest.mark.parametrize("cpu", ["max", "max,bmi2=off"])
+@pytest.mark.parametrize("cpu", ["max", "max,bmi1=off,bmi2=off"])
 def test_the_firmware_of_the_probe_arrives_on_an_emulated_cpu(tmp_path: Path, cpu: str) -> None:
     firmware = tmp_path / "rom"
     firmware.write_bytes(accel.firmware())

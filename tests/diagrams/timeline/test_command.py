@@ -77,6 +77,22 @@ def test_a_shipped_machines_deadlines_are_known_and_anothers_with_its_definition
     assert b"without its definition" not in known
 
 
+def test_of_a_tape_of_another_version_the_shipped_machine_knows_no_deadlines(tape: Path) -> None:
+    tape.write_bytes(tape.read_bytes().replace(b'"definition": 1,', b'"definition": 99,', 1))
+    done = timeline(tape)
+    assert done.returncode == 0
+    assert b"without its definition" in done.stdout
+
+
+def test_a_file_that_is_there_is_replaced_as_a_whole(tape: Path) -> None:
+    file = tape.with_name("run.svg")
+    file.write_text("an older picture")
+    with file.open() as reader:
+        assert timeline(tape, "-o", file).returncode == 0
+        assert reader.read() == "an older picture"
+    assert file.read_bytes().startswith(b"<?xml")
+
+
 def test_a_scenario_is_run_again_and_drawn_with_who_comes_behind_a_power_cut() -> None:
     scenario = SCENARIOS / "what-comes-from-outside-goes-on-behind-a-power-cut.yaml"
     done = timeline(scenario, "--format", "perfetto")

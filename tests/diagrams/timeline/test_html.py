@@ -256,6 +256,13 @@ def test_a_search_leaves_only_what_has_all_of_its_words(page: Page, tmp_path: Pa
     assert "disabled" in chosen(page)["data.line"]
 
 
+def test_a_place_on_the_axis_and_its_time_are_one(page: Page, tmp_path: Path) -> None:
+    opened(page, tmp_path, ejected())
+    assert page.value("view.corners.length") > 2, "pauses are shortened"
+    assert page.value("view.corners.every(([t, x]) => Math.abs(placeOf(t) - x) < 1e-9)") is True
+    assert page.value("view.corners.every(([t, x]) => Math.abs(timeOf(x) - t) < 1e-9)") is True
+
+
 def test_pauses_can_be_shown_as_long_as_they_are(page: Page, tmp_path: Path) -> None:
     opened(page, tmp_path, ejected())
     assert page.value("document.getElementById('shorten').checked") is True

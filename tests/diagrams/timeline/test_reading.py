@@ -76,6 +76,30 @@ def test_with_its_definition_each_deadline_is_drawn_from_its_arming_to_its_end()
     assert seen.note == ""
 
 
+def test_deadlines_are_armed_behind_the_last_of_the_actions_that_lead_into_their_state() -> None:
+    both = step(11.5, "off", "press", "on", do=["shine", "shine"])
+    seen = chart(*LIT[:3], both, action(11.75, "shine"), action(12.0, "shine"), definition=lamp())
+    assert [(label, begin) for label, begin, _ in spans(seen, "deadlines")] == [
+        ("over 2s", 2000),
+        ("blink 500ms", 2000),
+    ]
+
+
+def test_a_deadline_that_waits_when_the_tape_ends_is_open() -> None:
+    seen = chart(*LIT, event(12.0, "press"), definition=lamp())
+    assert [span.open for span in lane(seen, "deadlines").spans] == [True, True]
+    seen = chart(*LIT, event(12.0, "press"), step(12.0, "on", "press", "off"), definition=lamp())
+    assert [span.open for span in lane(seen, "deadlines").spans] == [False, False]
+
+
+def test_a_readiness_that_is_not_the_kernels_says_nothing_of_the_kernel() -> None:
+    seen = chart(
+        header("scheduler"), start(state="startup"), event(11.0, "ready"), event(12.0, "ready", state="enabled")
+    )
+    assert marks(seen, "events") == [("ready", "plain", 3)]
+    assert marks(seen, "kernel") == [("ready", "plain", 4)]
+
+
 def test_without_its_definition_only_a_deadline_that_came_is_drawn_and_that_is_said() -> None:
     seen = chart(
         *LIT, event(13.75, "over", "deadline, noticed 1.2 s late"), step(13.75, "on", "over", "dead"), end(13.75)
