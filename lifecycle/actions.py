@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scxlife.platform import cgroup
 from scxlife.platform.kernel import CgroupError
 from scxlife.platform.process_group import lives
-from scxlife.platform.sched_ext import hotplug_seq, snapshot
+from scxlife.platform.sched_ext import hotplug_seq, newest_link, snapshot
 
 from .logfile import open_log, trim
 from .scheduler_names import EventName
@@ -82,6 +82,7 @@ class Actions:
     def take_baseline(self, event: Event) -> None:
         facts = self._facts
         facts.baseline = snapshot(self._kernel)
+        facts.newest_link = newest_link(self._kernel)
         facts.hotplug_seq = hotplug_seq(self._kernel)
         if self._plan.ready_file is not None:
             try:
@@ -148,11 +149,17 @@ class Actions:
         child = self._process.spawn(plan.command, self._arguments, plan.environment, log.fd, cgroup=procs)
         facts.pid = child.pid
         facts.spawned_at = self._kernel.monotonic()
-        self._post(EventName.SPAWNED, {"pid": child.pid, "generation": child.generation}, f"pid {child.pid}")
+        who = {"pid": child.pid, "generation": child.generation}
+        if child.unwatched is None:
+            self._post(EventName.SPAWNED, who, f"pid {child.pid}")
+        else:
+            name = _name(child.unwatched)
+            text = f"no pidfd to watch it by, so it was killed: {name}: {child.unwatched.strerror}"
+            facts.failure = f"{plan.command}: {text}"
+            self._post(EventName.UNWATCHED, {**who, "errno": name}, facts.failure)
 
     def _spawn_failed(self, error: OSError) -> None:
-        name = errno.errorcode.get(error.errno or 0, str(error.errno))
-        hint = SPAWN_HINTS.get(error.errno or 0, "")
+        name, hint = _name(error), SPAWN_HINTS.get(error.errno or 0, "")
         self._facts.failure = f"{self._plan.command}: {name}: {error.strerror}{hint}"
         self._post(EventName.SPAWN_FAILED, {"errno": name, "path": self._plan.command}, self._facts.failure)
 
@@ -276,6 +283,10 @@ class Actions:
     def _degrade(self, what: str) -> None:
         if what not in self._facts.degraded:
             self._facts.degraded.append(what)
+
+
+def _name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))
 
 
 def given(value: T | None) -> T:

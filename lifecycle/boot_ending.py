@@ -15,13 +15,13 @@ from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Runtime
 from scxlife.platform.sched_ext import snapshot
 from scxlife.platform.sources.probe import ProbeSource
-from scxlife.platform.sources.process import ProcessSource
 from scxlife.platform.sources.signals import SignalSource
 from scxlife.platform.vm import frames
 
 from .boot_names import EventName, actions_of, happened
 from .facts import Facts
 from .payload import Payload
+from .processes import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -109,7 +109,7 @@ class BootEnding:
 
     def _payload_source(self) -> EventSource | None:
         child = self._payload.process.child
-        return None if child is None else ProcessSource(self._kernel, child, "payload_ended")
+        return None if child is None else end_of(self._kernel, child, EventName.PAYLOAD_ENDED)
 
     def _probe_source(self) -> EventSource | None:
         return None if self._probe is None else ProbeSource(self._probe, self._on_probe)

@@ -23,6 +23,7 @@ class Facts:
 
     # before there is a process
     baseline: Snapshot | None = None
+    newest_link: int | None = None
     file_baseline: FileStat | None = None
     log: Log | None = None
     cgroup: Cgroup | None = None

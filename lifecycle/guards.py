@@ -40,6 +40,10 @@ class Guards:
         source: Any = self._source("readiness")
         return source is not None and bool(source.confirm())
 
+    def undecided(self, event: Event) -> bool:
+        source: Any = self._source("readiness")
+        return source is not None and bool(source.undecided())
+
     def early_ready(self, event: Event) -> bool:
         return self._definition.settings["early_ready"] is True
 

@@ -32,11 +32,18 @@ class Payload:
             return
         path, *arguments = self._plan.payload
         try:
-            self.process.spawn(path, arguments, self._plan.payload_environment, self._plan.payload_output)
+            child = self.process.spawn(path, arguments, self._plan.payload_environment, self._plan.payload_output)
         except OSError as error:
-            text = f"{path}: {errno.errorcode.get(error.errno or 0, '?')}: {error.strerror}"
-            self._facts.payload = {"exit": None, "error": text}
-            self._ended(text)
+            self._ended(self._could_not(path, error))
+        else:
+            if child.unwatched is not None:
+                # It got SIGKILL: its source tells its end.
+                self._could_not(path, child.unwatched)
+
+    def _could_not(self, path: str, error: OSError) -> str:
+        text = f"{path}: {errno.errorcode.get(error.errno or 0, '?')}: {error.strerror}"
+        self._facts.payload = {"exit": None, "error": text}
+        return text
 
     def stop(self, event: Event) -> None:
         if self.process.child is None:
@@ -52,5 +59,5 @@ class Payload:
         if self.process.child is not None:
             self.process.kill_group()
             self.process.reap()
-            self._facts.payload = {"exit": event.data["exit"]}
+            self._facts.payload = {**(self._facts.payload or {}), "exit": event.data["exit"]}
             self.process.clear()

@@ -9,28 +9,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from scxlife.platform.process_group import members
-from scxlife.platform.sources.process import Child
+from scxlife.platform.sources.process import Child, ProcessSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from scxlife.fsm.sources import EventSource
     from scxlife.platform.kernel import ExitStatus, Kernel
     from scxlife.platform.process_group import Member
-
-
-# A child without a pidfd is looked for so often, with so many seconds in between.
-_LOOKS = 100
-_PAUSE = 0.01
-
-
-class _AllBut:
-    """Every number but one."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __contains__(self, number: object) -> bool:
-        return number != self._number
 
 
 class Process:
@@ -53,7 +39,7 @@ class Process:
         cgroup: int | None = None,
     ) -> Child:
         """Start it with its stdout and stderr at the descriptor `output`, in the cgroup of that `cgroup.procs`. Raises
-        OSError; then nothing is published."""
+        OSError; then nothing is published. A child that nobody could watch is killed and published: see `Child`."""
         kernel = self._kernel
         null = kernel.open("/dev/null", os.O_RDONLY)
         try:
@@ -65,29 +51,22 @@ class Process:
             # child that is there by now must not be lost for it.
             with suppress(OSError):
                 kernel.close(null)
-        pidfd: int | None
+        pidfd: int | None = None
+        unwatched: OSError | None = None
         try:
             pidfd = kernel.pidfd_open(pid)
         except OSError as error:
+            # ESRCH: dead, and reaped by the kernel because SIGCHLD is ignored here.
             if error.errno != errno.ESRCH:
-                self._give_up(pid)
-                raise
-            pidfd = None  # dead, and reaped by the kernel because SIGCHLD is ignored here
+                unwatched = error
+                # At once: nobody has reaped it yet, so the number of its group is still its own.
+                with suppress(OSError):
+                    kernel.kill_group(pid, None, signal.SIGKILL)
         self.generation += 1
-        self.reaped = pidfd is None
+        self.reaped = pidfd is None and unwatched is None
         self.status = None
-        self.child = Child(pid=pid, pidfd=pidfd, generation=self.generation, path=path)
+        self.child = Child(pid=pid, pidfd=pidfd, generation=self.generation, path=path, unwatched=unwatched)
         return self.child
-
-    def _give_up(self, pid: int) -> None:
-        """End a child that can't be watched. Nobody has reaped it, so the number of its group is still its own."""
-        with suppress(ProcessLookupError):
-            self._kernel.kill_group(pid, None, signal.SIGKILL)
-        for _ in range(_LOOKS):
-            if self._kernel.reap_orphan(_AllBut(pid)) is not None:
-                break
-            with suppress(OSError):
-                self._kernel.poll((), _PAUSE)
 
     def signal(self, *signals: int) -> None:
         """Send signals through the pidfd; a process that is dead already is no failure."""
@@ -139,3 +118,12 @@ class Process:
         child, self.child = self.child, None
         if child is not None and child.pidfd is not None:
             self._kernel.close(child.pidfd)
+
+
+def end_of(kernel: Kernel, child: Child, event: str) -> EventSource:
+    """The source that tells its end, by `event`: its pidfd tells it where there is one."""
+    if child.unwatched is None:
+        return ProcessSource(kernel, child, event)
+    from scxlife.platform.sources.unwatched import UnwatchedSource
+
+    return UnwatchedSource(kernel, child, event)

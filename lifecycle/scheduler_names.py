@@ -65,6 +65,8 @@ class EventName(StrEnum):
     """There is no such file."""
     SPAWNED = "spawned"
     """The process runs; its pid is published."""
+    UNWATCHED = "unwatched"
+    """The process runs, and no pidfd can be had: SIGKILL was sent."""
     SPAWN_FAILED = "spawn_failed"
     """The command could not be executed."""
     START = "start"
@@ -120,7 +122,7 @@ class Outcome(StrEnum):
     NOT_CONFIGURED = "not-configured"
     """There is no such command; nothing was touched."""
     SPAWN_FAILED = "spawn-failed"
-    """The command could not be executed."""
+    """The command could not be started."""
     STARTUP_DIED = "startup-died"
     """It died before it was ready."""
     EXITED = "exited"
@@ -298,6 +300,9 @@ class Guards(Protocol):
     def confirmed(self, event: Event, /) -> bool:
         """The readiness source, asked again at this moment, says ready."""
 
+    def undecided(self, event: Event, /) -> bool:
+        """The kernel runs one that the readiness source has seen for too short a time to tell whose it is."""
+
     def early_ready(self, event: Event, /) -> bool:
         """The setting early_ready is on."""
 
@@ -326,6 +331,7 @@ def guards_of(given: Guards) -> dict[str, Guard]:
     """`given` as the mapping that `Runtime` takes for its guards."""
     return {
         "confirmed": given.confirmed,
+        "undecided": given.undecided,
         "early_ready": given.early_ready,
         "progressing": given.progressing,
         "hotplugged": given.hotplugged,

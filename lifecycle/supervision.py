@@ -11,7 +11,6 @@ from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Ending, Runtime
 from scxlife.platform import cgroup
 from scxlife.platform.sources.cgroup import CgroupSource
-from scxlife.platform.sources.process import ProcessSource
 from scxlife.platform.sources.process_group import GroupSource
 from scxlife.platform.sources.readiness_file import FileSource
 from scxlife.platform.sources.sched_ext import SchedExtSource
@@ -23,7 +22,7 @@ from .guards import Guards, reason_of
 from .logfile import tail
 from .outcomes import OUTCOMES, Outcome
 from .payload import Payload
-from .processes import Process
+from .processes import Process, end_of
 from .reasons import words
 from .scheduler_names import EventName, actions_of, guards_of, happened
 
@@ -168,7 +167,7 @@ class Supervision:
     def sources(self) -> dict[str, SourceFactory]:
         """A factory for each source that the definition declares. Raises SourceError for a kind that nobody makes."""
         own: dict[str, SourceMaker] = {
-            "process": lambda _: lambda: ProcessSource(self.kernel, given(self.process.child)),
+            "process": lambda _: lambda: end_of(self.kernel, given(self.process.child), EventName.EXITED),
             "payload": lambda _: self._payload_source,
             "sched_ext": lambda _: self._sched_ext_source,
             "file": lambda _: self._file_source,
@@ -195,7 +194,8 @@ class Supervision:
 
     def _sched_ext_source(self) -> EventSource:
         pid, baseline = given(self.facts.pid), given(self.facts.baseline)
-        return SchedExtSource(self.kernel, pid, baseline, cadence=self.seconds("cadence"))
+        before = self.facts.newest_link
+        return SchedExtSource(self.kernel, pid, baseline, cadence=self.seconds("cadence"), newest_link_before=before)
 
     def _file_source(self) -> EventSource:
         path = given(self.plan.ready_file)
@@ -241,7 +241,7 @@ class Supervision:
 
     def _payload_source(self) -> EventSource | None:
         child = self.payload.process.child
-        return None if child is None else ProcessSource(self.kernel, child, "payload_ended")
+        return None if child is None else end_of(self.kernel, child, EventName.PAYLOAD_ENDED)
 
     def seconds(self, setting: str) -> float:
         value = self.definition.settings[setting]

@@ -174,6 +174,25 @@ def link_holders(kernel: Kernel, pids: Iterable[int] | None = None, *, proc: str
     return Holders(tuple(found), complete)
 
 
+def newest_link(kernel: Kernel) -> int | None:
+    """The id of the newest BPF link of whatever type, 0 where there is none; None where that may not be asked.
+
+    A link has its id before its scheduler is enabled (kernel/bpf/syscall.c, bpf_link_prime): who has none by now has
+    not even begun. Ids are counted up, so that strides find it in few calls.
+    """
+    newest, stride = 0, 1
+    try:
+        while stride:
+            further = kernel.bpf_next_link(newest + stride - 1)
+            if further is None:
+                stride //= 2
+            else:
+                newest, stride = further, 2 * stride
+    except OSError:
+        return None
+    return newest
+
+
 def descendants(kernel: Kernel, pid: int, *, proc: str = PROC) -> list[int]:
     """Children of `pid`, their children, and so on; without those whose parent has died before them."""
     known = {pid}
@@ -187,7 +206,8 @@ def descendants(kernel: Kernel, pid: int, *, proc: str = PROC) -> list[int]:
 
 
 class Tracker:
-    """Tells our scheduler from everybody else's, given what the kernel said before ours was started.
+    """Tells our scheduler from everybody else's, given what the kernel said before ours was started, and which BPF link
+    was the newest then (`newest_link`).
 
     It keeps what later looks need: links that have been proven dead. A process whose scheduler was ejected, or whose
     enable failed (bpf(2) says success then too), goes on holding its link, which proves nothing of a stranger's
@@ -195,21 +215,37 @@ class Tracker:
     """
 
     def __init__(
-        self, kernel: Kernel, child_pid: int, baseline: Snapshot, root: str = ROOT, *, proc: str = PROC
+        self,
+        kernel: Kernel,
+        child_pid: int,
+        baseline: Snapshot,
+        root: str = ROOT,
+        *,
+        proc: str = PROC,
+        newest_link_before: int | None = None,
     ) -> None:
         self.baseline = baseline
+        self._newest_before = newest_link_before
         self._kernel = kernel
         self._child_pid = child_pid
         self._root = root
         self._proc = proc
-        self._born = _start_time(kernel, child_pid, proc)
+        self._born = start_time(kernel, child_pid, proc)
         self._seen_links: set[int] = set()
         self._dead_links: set[int | None] = set()
         self._proven: dict[int, set[int | None]] = {}
         self._unproven_since: tuple[int, float] | None = None
+        self._older_since: tuple[int, float] | None = None
         self._foreign: tuple[int, Holder | None] | None = None
+        self._settled = True
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the last look saw an instance for too short a time to tell whose it is."""
+        return not self._settled
 
     def look(self) -> Fact:
+        self._settled = True
         # Links before sysfs: a link is not visible until its scheduler is enabled, so one that was visible at a time
         # before the kernel is seen not to be enabled has lost its scheduler, or never had one.
         held = self._held_by_ours()
@@ -269,11 +305,25 @@ class Tracker:
             return Fact(UNPROVEN, now)
         if self._unproven_since is None or self._unproven_since[0] != instance:
             self._unproven_since = (instance, now.taken_at)
-        if now.taken_at - self._unproven_since[1] >= _LINK_SETTLES:
+        self._settled = now.taken_at - self._unproven_since[1] >= _LINK_SETTLES
+        if self._settled:
             owner = self._foreign_owner(instance)
-            if owner is not None:
+            if owner is not None or self._is_older(now.taken_at, instance):
                 return Fact(FOREIGN, now, owner)
         return Fact(UNPROVEN, now)
+
+    def _is_older(self, at: float, instance: int) -> bool:
+        """Whether there is no link at all that is from after the baseline: whoever is enabled, it is none of ours. One
+        that is closed has lost its number a moment before its scheduler is disabled, so that it is asked twice."""
+        try:
+            if self._newest_before is None or self._kernel.bpf_next_link(self._newest_before) is not None:
+                self._older_since = None
+                return False
+        except OSError:
+            return False
+        if self._older_since is None or self._older_since[0] != instance:
+            self._older_since = (instance, at)
+        return at - self._older_since[1] >= _LINK_SETTLES
 
     def _is_newest(self, held: Iterable[Holder]) -> bool:
         """Whether no link at all is newer than these: then nobody can have taken the slot after them."""
@@ -284,7 +334,7 @@ class Tracker:
 
     def _is_ours(self) -> bool:
         """Whether the pid is our process's: once reaped, the number can become anybody's."""
-        return _start_time(self._kernel, self._child_pid, self._proc) == self._born
+        return start_time(self._kernel, self._child_pid, self._proc) == self._born
 
     def _ours(self) -> list[int]:
         return [self._child_pid, *self._descendants()] if self._is_ours() else []
@@ -387,7 +437,7 @@ def _children_by_parent(kernel: Kernel, pid: int, proc: str) -> Iterator[int]:
             yield int(name)
 
 
-def _start_time(kernel: Kernel, pid: int, proc: str) -> int | None:
+def start_time(kernel: Kernel, pid: int, proc: str) -> int | None:
     """In clock ticks since boot: together with the pid, one process and no other."""
     return stat_field(kernel, pid, 22, proc)
 

@@ -38,7 +38,7 @@ EPILOG = """exit codes:
   13   exited by itself with a failure while it ran
   14   left-running: it could not be ended
   70   scxlife itself failed
-  126  spawn-failed: it could not be executed
+  126  spawn-failed: it could not be started
   127  not-configured: there is no such command
 
 examples:

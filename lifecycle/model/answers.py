@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scxlife.fsm.definition import Value
 
-from .sources import visibly_ours
+from .sources import facts, visibly_ours
 from .world import (
     BY_KERNEL,
     BY_USER_SPACE,
@@ -45,6 +45,13 @@ def confirmed(world: World, question: Question) -> Iterator[Answer]:
         yield Answer(world.kernel == ENABLED and visibly_ours(world))
     else:
         yield Answer(question.readiness == "assume" or (question.readiness == "file" and world.kernel == ENABLED))
+
+
+def undecided(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(False)
+    # A supervisor that was kept from looking until the deadline.
+    if question.readiness == "sched_ext" and "unproven" in facts(world):
+        yield Answer(True, 1)
 
 
 def early_ready(world: World, question: Question) -> Iterator[Answer]:
@@ -92,6 +99,7 @@ def ejected_by_kernel(world: World, question: Question) -> Iterator[Answer]:
 
 ANSWERS: dict[str, Guard] = {
     "confirmed": confirmed,
+    "undecided": undecided,
     "early_ready": early_ready,
     "progressing": progressing,
     "hotplugged": hotplugged,

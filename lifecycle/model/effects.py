@@ -89,7 +89,7 @@ def spawn(world: World, asked: Asked) -> Iterator[Done]:
     yield Done(world, "spawn_failed", note="it could not be executed")
     dead = born._replace(process=MISSED, status=BY_ITSELF)
     yield Done(dead, "spawned", 1, "dead, and reaped by somebody else, before it had a pidfd")
-    yield Done(world._replace(process=REAPED), "spawn_failed", 1, "no pidfd can be had: EMFILE; it was killed")
+    yield Done(_killed(born), "unwatched", 1, "no pidfd can be had: EMFILE; it was killed")
 
 
 # -- ready and run

@@ -13,7 +13,7 @@ from scxlife.lifecycle.facts import Facts
 from scxlife.lifecycle.operations_names import EventName, actions_of, guards_of, happened
 from scxlife.lifecycle.outcomes import INTERNAL, as_json
 from scxlife.lifecycle.payload import Payload
-from scxlife.platform.sources.process import ProcessSource
+from scxlife.lifecycle.processes import end_of
 from scxlife.platform.sources.remains import RemainsSource
 from scxlife.platform.sources.signals import SignalSource
 from scxlife.platform.sources.slot import SlotSource
@@ -240,7 +240,7 @@ class Operations:
 
     def _payload_source(self) -> EventSource | None:
         child = None if self._payload is None else self._payload.process.child
-        return None if child is None else ProcessSource(self.kernel, child, "payload_ended")
+        return None if child is None else end_of(self.kernel, child, "payload_ended")
 
     def _remains_source(self) -> EventSource:
         pid, others = self.standing.remains

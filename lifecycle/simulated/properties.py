@@ -10,7 +10,7 @@ from signal import Signals
 
 from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
-from scxlife.lifecycle.outcomes import LeftRunning, SpawnFailed
+from scxlife.lifecycle.outcomes import LeftRunning
 from scxlife.platform.sim.clock import SECOND
 from scxlife.platform.sim.faults import Fails, LosesUevents, PowerCut, Stalls, WakesUp
 from scxlife.platform.sim.outside import Eject, Noise, Steal, Stranger
@@ -190,8 +190,19 @@ def left_running_is_true(run: Run) -> Iterator[str]:
         if run.owns(process) and (process.letter == "D" or (hasty and _ended_behind(run, process)))
     ]
     present = run.machine.sched_ext.present
-    if not stuck and (present is None or not run.owns(present.loader)):
+    if not stuck and (present is None or not (run.owns(present.loader) or _might_be_ours(run, present))):
         yield f"nobody hangs and nothing of ours is attached: {run.outcome.reason}"
+
+
+def _might_be_ours(run: Run, present: Instance) -> bool:
+    """Whether its link is from after the baseline, and no process holds it: there is nobody then who could be known for
+    a stranger. The kernel does not keep who has made a link."""
+    sched_ext = run.machine.sched_ext
+    held = {link for process in run.machine.processes.everyone if process.alive for link in process.links.values()}
+    return run.newest_link is not None and any(
+        link.instance is present and link.number > run.newest_link and link not in held
+        for link in sched_ext.pins.values()
+    )
 
 
 def _ended_behind(run: Run, process: Process) -> bool:
@@ -280,8 +291,7 @@ def no_signal_to_strangers(run: Run) -> Iterator[str]:
 def exit_status_is_true(run: Run) -> Iterator[str]:
     """6. The exit status in the outcome is the process's own, or unknown; never invented, never lost without need."""
     process, outcome = run.process, run.outcome
-    if outcome is None or process is None or isinstance(outcome, SpawnFailed):
-        # A child that could not be watched was ended before it was anybody's.
+    if outcome is None or process is None:
         return
     true = None if process.status is None or process.alive else process.status.as_data()
     if outcome.exit is not None and outcome.exit != true:
@@ -324,7 +334,9 @@ def noticed_soon(run: Run) -> Iterator[str]:
     entered = _entered(run)
     told = next((record["t"] for record in run.records if record.get("event") == "exited"), None)
     if told is not None and process.died_at is not None:
-        late = told - max(process.died_at / SECOND, entered["startup"])
+        # One that nobody could watch was never in startup.
+        watched_from = entered["startup" if "startup" in entered else "killing"]
+        late = told - max(process.died_at / SECOND, watched_from)
         if late > bound:
             yield f"dead for {late:.1f} s before it was noticed"
     early = run.definition.settings["early_ready"]

@@ -48,8 +48,9 @@ class Announcement:
 @attrs.define(eq=False)
 class Run:
     """`lines` are the tape's, `records` what stands in them behind the header, `woke` when the supervisor had woken up
-    for each. Without an outcome, `error` is what came instead: the supervisor lost its power, or failed. `successor` is
-    the run of another one on the same machine, after a power cut."""
+    for each. Without an outcome, `error` is what came instead: the supervisor lost its power, or failed. `newest_link`
+    is which link it knew to be the newest before it has started anything. `successor` is the run of another one on the
+    same machine, after a power cut."""
 
     scenario: Scenario
     definition: Definition
@@ -62,6 +63,7 @@ class Run:
     woke: list[int] = attrs.Factory(list)
     outcome: Outcome | None = None
     error: BaseException | None = None
+    newest_link: int | None = None
     successor: Run | None = None
     began_at: int = 0
     ended_at: int = 0
@@ -162,6 +164,7 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
         probe = _opened_probe(kernel, seen.definition)
         ours = supervision(seen, probe)
         seen.outcome = ours.run()
+        seen.newest_link = ours.facts.newest_link
         if scenario.ready == "boot":
             _tell_the_host(seen, ours, probe)
     except (

@@ -116,13 +116,15 @@ class SchedExt:
         self._traces = traces
         self._mutex = Mutex()
         self._made = 0
+        self._links_made = 0
+        self._primed: set[int] = set()
 
     def _moment(self) -> int:
         return self._random.randrange(1, 200) * MICROSECOND
 
     def link_numbers(self) -> list[int]:
-        """Of the links that there are."""
-        return [link.number for link in self.links if not link.closed]
+        """Of the links that there are, and of those that are being made: bpf(2) gives the number first."""
+        return [*self._primed, *(link.number for link in self.links if not link.closed)]
 
     def tell_state(self) -> str:
         """What a reader of `state` gets; `last_told` keeps when that was, which scheduler it was said of, and what
@@ -136,6 +138,15 @@ class SchedExt:
         """bpf(2) with BPF_LINK_CREATE: the link, or the errno."""
         if not self._profile.sched_ext:
             return errno.EOPNOTSUPP
+        self._links_made += 1
+        primed = self._links_made
+        self._primed.add(primed)
+        try:
+            return (yield from self._register(me, attach, opened_at_hotplug, primed))
+        finally:
+            self._primed.remove(primed)
+
+    def _register(self, me: Process, attach: Attach, opened_at_hotplug: int, primed: int) -> Code[Link | int]:
         yield from self._mutex.acquire(me)
         refused = errno.EBUSY if self.state != DISABLED else 0
         if attach.refused is not None:
@@ -148,7 +159,7 @@ class SchedExt:
         self.history.append(instance)
         self.present = instance
         yield from self._begin(instance, attach, opened_at_hotplug)
-        link = Link(self._made, self, instance)
+        link = Link(primed, self, instance)
         self.links.append(link)
         if instance.claimed is None and self.state == ENABLING:
             yield from self._commit(instance, attach.partial)

@@ -30,6 +30,9 @@ class AssumeReadySource:
     def confirm(self) -> bool:
         return True
 
+    def undecided(self) -> bool:
+        return False
+
     def restate(self) -> None:
         """Nothing in the kernel is known to be ours, so nothing has to be waited for."""
         self._due = [Event("clear", cause="assumed")]

@@ -24,12 +24,14 @@ _LOOK_AGAIN = 0.05
 
 @attrs.frozen
 class Child:
-    """A process that we started. `pidfd` is None when it was already gone and reaped when one was asked for."""
+    """A process that we started. `pidfd` is None when it was already gone and reaped when one was asked for, and when
+    none could be had: `unwatched` tells why, and it got SIGKILL."""
 
     pid: int
     pidfd: int | None
     generation: int
     path: str
+    unwatched: OSError | None = None
 
 
 class ProcessSource:

@@ -87,6 +87,9 @@ class FileSource:
         except OSError:
             return False
 
+    def undecided(self) -> bool:
+        return False
+
     def restate(self) -> None:
         self._asked = True
         self._due = self._kernel.monotonic()

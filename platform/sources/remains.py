@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scxlife.fsm.events import Event
 from scxlife.platform.process_group import lives
+from scxlife.platform.unwatched import UnwatchedChild
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 class RemainsSource:
     """Tells `gone` when our child `pid` has ended, and is reaped, and none of `others` lives any more.
 
-    A pidfd tells of the child. Others are not ours to wait for: they are looked for each `cadence` seconds.
+    A pidfd tells of the child, where one can be had. Without one it is looked for each `cadence` seconds, and so are
+    the others, which are not ours to wait for.
     """
 
     degraded: str | None = None
@@ -29,6 +31,7 @@ class RemainsSource:
         self._others = tuple(others)
         self._cadence = cadence
         self._fd: int | None = None
+        self._unwatched: UnwatchedChild | None = None
         self._due: float | None = None
 
     def open(self) -> None:
@@ -39,7 +42,7 @@ class RemainsSource:
             self._fd = self._kernel.pidfd_open(self._pid)
         except OSError as error:
             if error.errno != errno.ESRCH:
-                raise
+                self._unwatched = UnwatchedChild(self._kernel, self._pid)
 
     def fileno(self) -> int | None:
         return self._fd
@@ -52,9 +55,12 @@ class RemainsSource:
             return []
         if self._fd is not None and self._ended(self._fd):
             self.close()
+        if self._unwatched is not None and self._unwatched.ended():
+            self._unwatched = None
         self._others = tuple(member for member in self._others if lives(self._kernel, member))
-        if self._fd is not None or self._others:
-            self._due = self._kernel.monotonic() + self._cadence if self._others else None
+        if self._fd is not None or self._unwatched is not None or self._others:
+            at_cadence = self._unwatched is not None or self._others
+            self._due = self._kernel.monotonic() + self._cadence if at_cadence else None
             return []
         self._due = None
         return [Event("gone", {"pid": self._pid}, "it has ended after all")]

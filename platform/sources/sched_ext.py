@@ -68,11 +68,12 @@ class SchedExtSource:
         cadence: float,
         root: str = sched_ext.ROOT,
         proc: str = sched_ext.PROC,
+        newest_link_before: int | None = None,
     ) -> None:
         self._kernel = kernel
         self._baseline = baseline
         self._cadence = cadence
-        self._tracker = Tracker(kernel, child_pid, baseline, root, proc=proc)
+        self._tracker = Tracker(kernel, child_pid, baseline, root, proc=proc, newest_link_before=newest_link_before)
         self._fd: int | None = None
         self._forget()
 
@@ -151,6 +152,10 @@ class SchedExtSource:
             return self._tracker.look().kind == READY
         except OSError:
             return False
+
+    def undecided(self) -> bool:
+        """Whether the kernel runs one that was seen for too short a time to tell whose it is."""
+        return self._tracker.undecided
 
     def restate(self) -> None:
         self._asked = True
