@@ -40,6 +40,8 @@ class State(StrEnum):
     """SIGKILL was sent."""
     REAPING = "reaping"
     """Dead; buried when the kernel has let go of it too."""
+    SETTLING = "settling"
+    """Dead; the kernel runs one that was seen so late that only now it shows whose that is."""
     SWEEPING = "sweeping"
     """Buried; the last of its tree are dying."""
     DISMISSING = "dismissing"

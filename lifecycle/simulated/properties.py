@@ -30,6 +30,8 @@ _DRAIN = 35.0
 _UNNOTICED = 0.5
 # Seconds that a death by SIGKILL takes at most where nothing holds it up.
 _DYING = 0.1
+# Seconds within which a stranger's scheduler is known for one: a link settles, and it is looked at the cadence.
+_KNOWN_BY = 0.2
 # With fewer descriptors, looks fail.
 _ENOUGH_DESCRIPTORS = 64
 # States before it is known what becomes of a start.
@@ -190,6 +192,10 @@ def left_running_is_true(run: Run) -> Iterator[str]:
         if run.owns(process) and (process.letter == "D" or (hasty and _ended_behind(run, process)))
     ]
     present = run.machine.sched_ext.present
+    release = run.definition.settings["release_timeout"]
+    if present is not None and isinstance(release, (int, float)) and release <= _KNOWN_BY:
+        # Whose it is could not be told in the time that was given.
+        return
     if not stuck and (present is None or not (run.owns(present.loader) or _might_be_ours(run, present))):
         yield f"nobody hangs and nothing of ours is attached: {run.outcome.reason}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -200,6 +201,28 @@ def test_row_6_the_process_is_published_before_it_is_proven_and_withdrawn_before
     assert published["spawned → startup"] is True
     assert published["exited → reaping"] is True
     assert published["clear → sweeping"] is False
+
+
+class NoPidfds(LinuxKernel):
+    def pidfd_open(self, pid: int) -> int:
+        raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
+
+
+def test_C6_a_process_that_can_not_be_watched_is_ended_by_the_table(life: Life) -> None:
+    steps: list[str] = []
+
+    def observe(record: Mapping[str, Any]) -> None:
+        if record["kind"] == "step" and record["cell"] == "go":
+            steps.append(f"{record['event']} → {record['to']}")
+
+    plan = Plan(command="/bin/sleep", arguments=("300",), log_path=str(life.log))
+    former = children()
+    outcome = Supervision(NoPidfds(), profile("none", liveness=LIMIT), plan, observer=observe).run()
+    assert isinstance(outcome, SpawnFailed)
+    assert "no pidfd to watch it by, so it was killed: ENFILE" in outcome.reason
+    assert outcome.exit == {"signal": signal.SIGKILL}
+    assert steps[2:4] == ["unwatched → killing", "exited → reaping"]
+    assert children() == former
 
 
 # -- its words -----------------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def main() -> int:
         folder = asked.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         known = _known(folder / "killed.jsonl")
-        reach = Reach(folder)
+        reach = Reach(folder, room.folder)
         reach.trace(room, said.tests)
         print(f"{len(reach.seconds)} tests, {sum(reach.seconds.values()):.0f} s", flush=True)
         forked.prepare()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections import defaultdict
@@ -19,9 +20,10 @@ _PHASE = re.compile(r" \((setup|call|teardown)\)$")
 
 
 class Reach:
-    """`folder` keeps what was traced; only tests that it does not know are run again."""
+    """`folder` keeps what was traced of the code in `room`; only tests that it does not know are run again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, room: Path) -> None:
+        self._room = room
         self._data = folder / "coverage"
         self._durations = folder / "durations.json"
         self.seconds: dict[str, float] = {}
@@ -76,14 +78,21 @@ class Reach:
             data = CoverageData(str(self._data))
             data.read()
             found: dict[int, set[str]] = defaultdict(set)
+            called = _in_functions(self._room / file)
             for measured in data.measured_files():
                 if re.search(rf"/scxlife-mutants-[^/]+/{re.escape(file)}$", measured):
                     for line, contexts in data.contexts_by_lineno(measured).items():
                         tests = {_PHASE.sub("", context) for context in contexts}
-                        # What no test has run is run by an import, and whoever imports it asks nothing of it.
-                        found[line] |= tests & self.seconds.keys() if "" not in tests else set()
+                        # Whoever imports it asks nothing of it.
+                        found[line] |= tests & self.seconds.keys() if line in called else set()
             self._lines[file] = dict(found)
         return self._lines[file]
+
+
+def _in_functions(file: Path) -> set[int]:
+    """The lines that run when somebody calls, not when somebody imports: what stands in functions."""
+    functions = (node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.FunctionDef))
+    return {line for each in functions for line in range(each.body[0].lineno, (each.end_lineno or 0) + 1)}
 
 
 def is_of(test: str, file: str) -> bool:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scxlife.fsm.events import Event
 from scxlife.platform.kernel import FileStat
 from scxlife.platform.linux import LinuxKernel
-from scxlife.platform.sched_ext import Tracker, descendants, link_holders, snapshot
+from scxlife.platform.sched_ext import Tracker, descendants, link_holders, newest_link, snapshot
 from scxlife.platform.sources.sched_ext import SchedExtSource
 
 OURS = 500
@@ -36,8 +36,13 @@ class Port(LinuxKernel):
         self.socket_error: OSError | None = None
         self.open_error: OSError | None = None
         self.links: list[int] = []
+        self.links_asked = 0
+        self.links_error: OSError | None = None
 
     def bpf_next_link(self, after: int) -> int | None:
+        self.links_asked += 1
+        if self.links_error is not None:
+            raise self.links_error
         return min((link for link in self.links if link > after), default=None)
 
     def monotonic(self) -> float:
@@ -133,12 +138,17 @@ class Machine:
         self.remove_root()
         self.set(state="disabled")
 
-    def source(self) -> SchedExtSource:
+    def source(self, newest_link_before: int | None = None) -> SchedExtSource:
         """As it stands right after our process was started: what is now is its baseline."""
-        baseline = snapshot(self.port, str(self.sys))
         return SchedExtSource(
-            self.port, OURS, baseline, cadence=CADENCE, root=str(self.sys), proc=str(self.proc)
-        )  # fmt: skip
+            self.port,
+            OURS,
+            snapshot(self.port, str(self.sys)),
+            cadence=CADENCE,
+            root=str(self.sys),
+            proc=str(self.proc),
+            newest_link_before=newest_link_before,
+        )
 
 
 @pytest.fixture
@@ -410,6 +420,78 @@ def test_a_stranger_who_takes_the_slot_is_foreign_but_not_rashly(machine: Machin
     told = source.drain()
     assert names(told) == ["foreign", "clear"]
     assert told[0].data["owner"] == {"pid": OTHER, "command": f"scx_{OTHER}"}
+
+
+def test_what_is_enabled_without_any_link_from_after_the_baseline_is_not_ours(machine: Machine) -> None:
+    """Pinned by a former life of ours, say: it is held by nobody who could be known for a stranger."""
+    machine.port.links.append(9)
+    for source in opened(machine.source(newest_link_before=9)):
+        source.drain()
+        machine.make_root()
+        machine.set(state="enabled", enable_seq="1")
+        assert source.drain() == []
+        assert source.undecided()
+        machine.port.now += 0.101
+        # A link that is closed has no number any more while its scheduler is still enabled: it is asked twice.
+        assert source.drain() == []
+        machine.port.now += 0.099
+        assert source.drain() == []
+        machine.port.now += 0.002
+        told = source.drain()
+        assert names(told) == ["foreign", "clear"]
+        assert told[0].data["owner"] is None
+        assert not source.undecided()
+
+
+def test_who_has_a_link_from_after_the_baseline_may_be_ours(machine: Machine) -> None:
+    for source in opened(machine.source(newest_link_before=9)):
+        source.drain()
+        machine.make_root()
+        machine.set(state="enabled", enable_seq="1")
+        for links in ([], [10], [], []):
+            machine.port.links[:] = links
+            assert source.drain() == []
+            machine.port.now += 0.09
+        # Asked for the second time in a row.
+        machine.port.now += 0.02
+        assert names(source.drain()) == ["foreign", "clear"]
+
+
+def test_where_links_may_not_be_asked_for_nothing_is_concluded(machine: Machine) -> None:
+    machine.port.links_error = PermissionError(errno.EPERM, "no")
+    assert newest_link(machine.port) is None
+    for before in (None, 9):
+        for source in opened(machine.source(newest_link_before=before)):
+            source.drain()
+            machine.make_root()
+            machine.set(state="enabled", enable_seq="1")
+            for _ in range(4):
+                assert source.drain() == []
+                machine.port.now += 0.2
+        machine.disable()
+
+
+@pytest.mark.parametrize(
+    "links", [[], [1], [2], [7], [1, 2, 3], [1, 100], [3, 5, 64], [1, 2**20, 2**20 + 1], [*range(1, 50)]]
+)
+def test_the_newest_link_is_found_in_few_calls(machine: Machine, links: list[int]) -> None:
+    machine.port.links = links
+    assert newest_link(machine.port) == max(links, default=0)
+    assert machine.port.links_asked <= 2 * max(links, default=0).bit_length() + len(links).bit_length() + 1
+
+
+def test_whose_it_is_can_be_told_a_moment_after_it_was_first_seen(machine: Machine, source: SchedExtSource) -> None:
+    source.drain()
+    assert not source.undecided()
+    machine.enable(pid=OTHER)
+    assert source.drain() == []
+    assert source.undecided()
+    machine.port.now += 0.101
+    assert names(source.drain()) == ["foreign", "clear"]
+    assert not source.undecided()
+    machine.disable()
+    source.drain()
+    assert not source.undecided()
 
 
 def test_a_link_that_shows_late_makes_nobody_foreign(machine: Machine, source: SchedExtSource) -> None:

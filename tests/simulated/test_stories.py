@@ -235,6 +235,31 @@ def test_C6_without_pidfds_nothing_is_supervised() -> None:
     assert "ENOSYS" in told.reason
 
 
+def test_C6_Q3_what_can_not_be_watched_and_does_not_die_is_told_and_waited_for_with_a_bound() -> None:
+    done = story(program(Hang(60.0)), kernel="no-pidfd")
+    assert isinstance(done.outcome, LeftRunning)
+    assert "still there after SIGKILL" in done.outcome.reason and "ENOSYS" in done.outcome.reason
+    assert 2.0 <= done.seconds < 3.0
+    assert done.process is not None and done.process.alive
+
+
+def test_C6_a_payload_that_can_not_be_watched_is_ended_and_the_errno_told() -> None:
+    faults = (Fails("pidfd_open", "EMFILE", at=2),)
+    done = story(payload=program(Sleep(60.0)), faults=faults, patience=30.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.outcome.payload == {"exit": {"signal": 9}, "error": "/bin/payload: EMFILE: Too many open files"}
+    assert done.seconds < 1.0
+    assert all(started.reaped for started in done.started)
+
+
+def test_C6_a_payload_that_can_not_be_watched_and_does_not_die_keeps_nobody_for_ever() -> None:
+    faults = (Fails("pidfd_open", "EMFILE", at=2),)
+    done = story(payload=program(Hang(60.0)), faults=faults, patience=1.0)
+    assert isinstance(done.outcome, LeftRunning)
+    assert "the payload is still there after SIGKILL" in done.outcome.reason
+    assert done.seconds < 10.0
+
+
 def test_C3_C6_a_process_that_was_gone_before_its_pidfd_has_died() -> None:
     told = [outcome(program(end=Exit(4)), ignores_children=True, seed=seed) for seed in range(20)]
     assert {type(one) for one in told} == {StartupDied}

@@ -113,6 +113,12 @@ def test_A3_F2_a_failed_enable_sends_no_uevent_counts_nothing_and_leaves_the_pro
     assert failed["enable_seq"] == ["2", "2"]
 
 
+def test_a_link_has_its_number_before_its_scheduler_is_enabled_and_is_nobodys_until_then(facts: Facts) -> None:
+    failed = facts["failed enable"]
+    assert failed["links while enabling"] == {"new": 1, "newest": True}
+    assert failed["links held while enabling"] == 0
+
+
 def test_C17_a_cgroup_is_deserted_and_removed_before_its_zombie_is_reaped(facts: Facts) -> None:
     assert "populated 0" in facts["cgroup"]["events"]
     assert facts["cgroup"]["zombie"] == 9

@@ -189,11 +189,26 @@ def of_watchers() -> dict[str, object]:
     return facts
 
 
+def links() -> list[int]:
+    """The numbers of all BPF links."""
+    found: list[int] = []
+    while (number := kernel.bpf_next_link(found[-1] if found else 0)) is not None:
+        found.append(number)
+    return found
+
+
+def links_held(pid: int) -> int:
+    """How many BPF links are among its descriptors."""
+    names = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return sum("bpf_link" in name or "bpf-link" in name for name in names)
+
+
 def of_a_failed_enable() -> dict[str, object]:
     events = kernel.uevent_socket()
-    before = read(f"{SCX}/enable_seq")
+    before, links_before = read(f"{SCX}/enable_seq"), links()
     process, process_fd = start("--fail-init", "22", "--slow-init", "300", "--linger")
     on_the_way = until("enabling")
+    new, held = [number for number in links() if number not in links_before], links_held(process)
     until("disabled")
     facts: dict[str, object] = {"seen": on_the_way, "alive": not select.select([process_fd], [], [], 0)[0]}
     os.kill(process, signal.SIGTERM)
@@ -203,6 +218,8 @@ def of_a_failed_enable() -> dict[str, object]:
         told.append(uevent.parse(datagram).devpath)
     facts["uevents"] = told.count(DEVPATH)
     facts["enable_seq"] = [before, read(f"{SCX}/enable_seq")]
+    facts["links while enabling"] = {"new": len(new), "newest": min(new, default=0) > max(links_before, default=0)}
+    facts["links held while enabling"] = held
     return facts
 
 
