@@ -198,3 +198,43 @@ def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
     heard = dict(told(host))
     assert heard[frames.OUTCOME]["outcome"] == "stopped"
     assert "Is a directory" in heard[frames.EXIT]["fault"]
+
+
+def test_a_link_in_the_place_of_the_log_is_not_followed(wire: tuple[GuestPort, socket.socket], tmp_path: Path) -> None:
+    port, host = wire
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "log").symlink_to(tmp_path / "secret")
+    plan = Plan(command="/none", log_path=str(tmp_path / "log"))
+    BootEnding(
+        kernel,
+        port,
+        boot_ending(),
+        plan,
+        Stopped(),
+        failure="",
+        name="scheduler 1",
+        probe=None,
+        on_probe=lambda name, chunk: None,
+    ).run()
+    heard = told(host)
+    assert all(content != b"secret" for _, content in heard)
+    assert "Too many levels of symbolic links" in dict(heard)[frames.EXIT]["fault"]
+
+
+def test_the_console_has_half_a_minute_for_the_words_of_a_failure(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    monkeypatch.setattr("scxlife.lifecycle.console.say", lambda kernel, text, until: given.append(until))
+    before = kernel.monotonic()
+    end(wire, tmp_path, SpawnFailed(reason="why"), failure="EACCES")
+    assert given and all(before + 30 <= until <= kernel.monotonic() + 30 for until in given)
+
+
+def test_the_console_has_the_end_of_the_log_of_a_start_that_failed(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bytes] = []
+    monkeypatch.setattr("scxlife.lifecycle.console.say", lambda kernel, text, until: said.append(text))
+    end(wire, tmp_path, StartupDied(reason="why"))
+    assert any(b"the log\n" in text for text in said)

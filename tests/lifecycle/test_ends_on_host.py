@@ -203,6 +203,21 @@ def test_row_6_the_process_is_published_before_it_is_proven_and_withdrawn_before
     assert published["clear → sweeping"] is False
 
 
+def test_a_generation_counts_the_spawns_from_one(tmp_path: Path) -> None:
+    process = Process(LinuxKernel())
+    assert (process.generation, process.child, process.reaped) == (0, None, False)
+    output = os.open(tmp_path / "output", os.O_WRONLY | os.O_CREAT)
+    for generation in (1, 2):
+        child = process.spawn("/bin/true", (), {}, output)
+        assert (child.generation, process.generation) == (generation, generation)
+        assert child.pidfd is not None
+        select.select([child.pidfd], [], [], LIMIT)
+        process.reap()
+        assert process.reaped
+        process.clear()
+    os.close(output)
+
+
 class NoPidfds(LinuxKernel):
     def pidfd_open(self, pid: int) -> int:
         raise OSError(errno.ENFILE, os.strerror(errno.ENFILE))
@@ -302,7 +317,7 @@ def test_Q8_every_state_that_hears_a_stop_answers_it_or_says_why_not() -> None:
     assert {"startup", "attaching", "running", "detached", "stopping", "killing", "reaping"} <= set(hearing)
     answers = {name: branch.decision for name in hearing for branch in DEFINITION.cells[name, "interrupt"]}
     passed_over = {name: decision.reason for name, decision in answers.items() if decision.kind != "go"}
-    assert set(passed_over) <= {"killing", "reaping", "sweeping", "discarding"}
+    assert set(passed_over) <= {"killing", "reaping", "settling", "sweeping", "discarding"}
     assert all(passed_over.values())
 
 

@@ -10,9 +10,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import attrs
 import pytest
 
-from scxlife.lifecycle.log_formats import ERROR, INFO, NOTICE, WARNING, JournalLog, format_for
+from scxlife.lifecycle.log_formats import ERROR, INFO, NOTICE, WARNING, JournalLog, JsonLog, format_for
+from scxlife.lifecycle.outcomes import NotConfigured, Outcome, StartupDied, Stopped
 from scxlife.lifecycle.timeline import HEADER
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "run"]
@@ -56,6 +58,34 @@ def test_what_a_kernel_or_a_program_says_can_not_forge_a_priority() -> None:
     step = {"kind": "step", "cell": "go", "state": "running", "to": "running", "cause": "", "data": data}
     JournalLog(lines.append)(json.dumps({**step, "event": "kernel_says", "verdict": None}))
     assert lines == [f"<{INFO}>running: kernel_says: a\\n<0>b"]
+
+
+def test_the_priorities_are_those_of_syslog() -> None:
+    assert (ERROR, WARNING, NOTICE, INFO) == (3, 4, 5, 6)
+
+
+@pytest.mark.parametrize("outcome", [Stopped(reason="as asked"), NotConfigured(reason="no such command")])
+def test_what_could_not_be_seen_is_a_warning_though_it_ended_well(outcome: Outcome) -> None:
+    lines: list[str] = []
+    JournalLog(lines.append).over(attrs.evolve(outcome, degraded=("no uevents", "no cgroup")), "scheduler 1")
+    assert lines.count(f"<{WARNING}>degraded   no uevents") == lines.count(f"<{WARNING}>degraded   no cgroup") == 1
+
+
+def test_of_a_failure_what_could_not_be_seen_is_told_once_with_the_rest() -> None:
+    lines: list[str] = []
+    JournalLog(lines.append).over(StartupDied(reason="it died", degraded=("no uevents",)), "scheduler 1")
+    assert [line for line in lines if "uevents" in line] == [f"<{ERROR}>degraded   no uevents"]
+
+
+def test_a_note_has_its_priority_and_an_empty_line_is_none() -> None:
+    lines: list[str] = []
+    journal, programs = JournalLog(lines.append), JsonLog(lines.append)
+    for log in (journal, programs):
+        log.note("")
+        log.note("listening")
+    assert lines[0] == f"<{INFO}>listening"
+    (said,) = map(json.loads, lines[1:])
+    assert (said["priority"], said["message"], said["kind"]) == (INFO, "listening", "note")
 
 
 def test_programs_get_one_object_a_line_and_the_outcome_last() -> None:

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scxlife.lifecycle.metrics import FAMILIES, Metrics
 from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.outcomes import OUTCOMES
 from scxlife.lifecycle.usage import UsageError
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "run"]
@@ -127,6 +128,49 @@ def test_what_the_file_holds_of_others_or_of_nobody_is_not_counted_on(tmp_path: 
     path.write_text(f"{mine}3\n")
     start(metrics(path))
     assert read(path)["scxlife_attach_total", ""] == 3
+
+
+def test_every_state_and_every_outcome_is_there_from_the_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "scx.prom"
+    start(metrics(path))
+    samples = read(path)
+    assert {label: n for (name, label), n in samples.items() if name == "scxlife_state_seconds_total"} == dict.fromkeys(
+        shipped().states, 0.0
+    )
+    assert {label: n for (name, label), n in samples.items() if name == "scxlife_runs_total"} == dict.fromkeys(
+        OUTCOMES, 0.0
+    )
+
+
+def test_a_time_that_goes_back_takes_nothing_away(tmp_path: Path) -> None:
+    path = tmp_path / "scx.prom"
+    told = metrics(path)
+    start(told)
+    told.record({"kind": "step", "cell": "go", "verdict": None, "state": "idle", "to": "locating", "t": 4.5})
+    assert read(path)["scxlife_state_seconds_total", "idle"] == 0
+
+
+def test_a_number_that_no_counter_can_have_is_not_counted_on(tmp_path: Path) -> None:
+    path = tmp_path / "scx.prom"
+    lines = [f'scxlife_attach_total{{name="scx_x"}} {number}\n' for number in ("-1", "-0.5", "inf", "nan", "many")]
+    for line in lines:
+        path.write_text(line)
+        start(metrics(path))
+        assert read(path)["scxlife_attach_total", ""] == 0
+
+
+def test_a_link_that_takes_the_place_of_the_file_meanwhile_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, other = tmp_path / "scx.prom", tmp_path / "other"
+    other.write_text('scxlife_attach_total{name="scx_x"} 7\n')
+    seen = other.lstat()
+    path.symlink_to(other)
+    # It was a file when it was looked at.
+    monkeypatch.setattr(Path, "lstat", lambda self: seen)
+    start(metrics(path))
+    monkeypatch.undo()
+    assert read(path)["scxlife_attach_total", ""] == 0
 
 
 def test_an_ejection_is_counted_once_whatever_follows(tmp_path: Path) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from scxlife.lifecycle.outcomes import GUEST_FAILED, OUTCOMES, Ejected, Exited, Outcome, StartupDied, Stopped
+from scxlife.lifecycle.outcomes import (
+    GUEST_FAILED,
+    OUTCOMES,
+    PAYLOAD_FAILED,
+    Ejected,
+    Exited,
+    Outcome,
+    StartupDied,
+    Stopped,
+)
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.timeline import HEADER, Timeline
 
@@ -24,6 +33,10 @@ def test_the_exit_codes_are_those_of_the_page() -> None:
     }
     assert told == {"guest-failed": GUEST_FAILED} | {name: cls.exit_code for name, cls in OUTCOMES.items()}
     assert (Exited(exit={"code": 0}).status, Exited(exit={"code": 1}).status, Exited().status) == (0, 13, 13)
+
+
+def test_a_payload_that_failed_is_told_by_the_code_of_the_page() -> None:
+    assert re.search(rf"^\| {PAYLOAD_FAILED} \| \|.* payload", OUTCOMES_PAGE.read_text(), re.MULTILINE)
 
 
 # -- the timeline --------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def section(settings: Settings, drawn: Mapping[str, Sequence[Verdict]], there: M
         "",
         "[cosmic-ray](https://cosmic-ray.readthedocs.io)'s operators, one or two replacements for each operator of the",
         f"language, at places drawn at random (seed {seed}). Each change is tried against the tests that run its line,",
-        f"the quickest first, until {settings.seconds:.0f} s of them have passed; no guest is booted.",
+        f"those written to notice first, then the quickest, {settings.seconds:.0f} s of them; no guest is booted.",
         "`make mutation` does it, [settings.yaml](../tests/mutation/settings.yaml) has the operators, the tests,",
         "what is left out, and the reasons that follow.",
         "",

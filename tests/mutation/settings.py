@@ -15,25 +15,27 @@ FILE = Path(__file__).parent / "settings.yaml"
 
 @attrs.frozen
 class Equivalent:
-    """A change that nobody can notice: in `file` the line `before` becomes `after`."""
+    """A change that nobody can notice: in `file` the line `before` becomes `after`; None: whatever becomes of it."""
 
     file: str
     before: str
-    after: str
     because: str
+    after: str | None = None
 
 
 @attrs.frozen
 class Settings:
     """`samples` is how many changes are drawn of each package. `operators` are names of cosmic-ray's. `tests` are what
-    pytest is given, of which `doubted` are believed when they fail twice: real processes on a busy machine. `seconds`
-    bounds the tests of one mutant, by what they took unmutated."""
+    pytest is given, of which `doubted` are believed when they fail twice: real processes on a busy machine. `eager` are
+    asked before all others, as they were written to notice. `seconds` bounds the rest of the tests of one mutant, by
+    what they took unmutated."""
 
     samples: dict[str, int]
     left_out: tuple[str, ...] = attrs.field(converter=tuple)
     operators: tuple[str, ...] = attrs.field(converter=tuple)
     tests: tuple[str, ...] = attrs.field(converter=tuple)
     doubted: tuple[str, ...] = attrs.field(converter=tuple)
+    eager: tuple[str, ...] = attrs.field(converter=tuple)
     seconds: float
     equivalents: tuple[Equivalent, ...]
 
@@ -43,7 +45,7 @@ class Settings:
             (
                 known.because
                 for known in self.equivalents
-                if (known.file, known.before, known.after) == (file, before, after)
+                if (known.file, known.before) == (file, before) and known.after in (None, after)
             ),
             None,
         )

@@ -53,16 +53,20 @@ class Trial:
     def _batches(self, change: Change) -> Iterator[Sequence[str]]:
         tests: list[str] = []
         spent = 0.0
-        for test in self._reach.of(change.file, change.line):
-            spent += self._reach.seconds[test]
+        for test in sorted(self._reach.of(change.file, change.line), key=lambda test: not self._is_eager(test, change)):
+            if not self._is_eager(test, change):
+                spent += self._reach.seconds[test]
             if tests and spent > self._settings.seconds:
                 break
             tests.append(test)
         files = Counter(_file(test) for test in tests)
-        first = sorted(files, key=lambda file: (not is_of(file, change.file), -files[file]))[:_FIRST]
+        first = sorted(files, key=lambda file: (not self._is_eager(file, change), -files[file]))[:_FIRST]
         for batch in ([t for t in tests if _file(t) in first], [t for t in tests if _file(t) not in first]):
             if batch:
                 yield batch
+
+    def _is_eager(self, test: str, change: Change) -> bool:
+        return is_of(test, change.file) or test.startswith(self._settings.eager)
 
     def _noticed(self, tests: Sequence[str]) -> str | None:
         remaining = list(tests)
