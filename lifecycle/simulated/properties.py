@@ -189,7 +189,8 @@ def left_running_is_true(run: Run) -> Iterator[str]:
     stuck = [
         process
         for process in run.machine.processes.everyone
-        if run.owns(process) and (process.letter == "D" or (hasty and _ended_behind(run, process)))
+        if run.owns(process)
+        and (process.letter == "D" or (hasty and _ended_behind(run, process)) or _ended_at_the_deadline(run, process))
     ]
     present = run.machine.sched_ext.present
     release = run.definition.settings["release_timeout"]
@@ -209,6 +210,12 @@ def _might_be_ours(run: Run, present: Instance) -> bool:
         link.instance is present and link.number > run.newest_link and link not in held
         for link in sched_ext.pins.values()
     )
+
+
+def _ended_at_the_deadline(run: Run, process: Process) -> bool:
+    """Whether it had had its time, and ended at the moment at which that was over."""
+    moves = [record["t"] for record in run.records if record["kind"] == "step" and record["to"] != record["state"]]
+    return process.died_at is not None and moves[-1] - moves[-2] > _DYING and _ended_behind(run, process)
 
 
 def _ended_behind(run: Run, process: Process) -> bool:
