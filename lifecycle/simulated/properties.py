@@ -213,9 +213,10 @@ def _might_be_ours(run: Run, present: Instance) -> bool:
 
 
 def _ended_at_the_deadline(run: Run, process: Process) -> bool:
-    """Whether it had had its time, and ended at the moment at which that was over."""
+    """Whether it had had its time, and ends at the moment at which that is over."""
     moves = [record["t"] for record in run.records if record["kind"] == "step" and record["to"] != record["state"]]
-    return process.died_at is not None and moves[-1] - moves[-2] > _DYING and _ended_behind(run, process)
+    ends = process.dying or process.died_at is not None
+    return ends and moves[-1] - moves[-2] > _DYING and _ended_behind(run, process)
 
 
 def _ended_behind(run: Run, process: Process) -> bool:

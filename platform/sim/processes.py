@@ -84,6 +84,11 @@ class Process(Thread):
         return self.died_at is None
 
     @property
+    def dying(self) -> bool:
+        """Whether it was killed, and has not got round to it yet."""
+        return self.alive and (self._doom is not None or self._exiting)
+
+    @property
     def reaped(self) -> bool:
         return self.reaped_at is not None
 

@@ -89,7 +89,7 @@ def test_A20_H4_a_verifier_that_takes_its_time_is_given_it() -> None:
 
 
 def test_A30_a_payload_that_ends_behind_an_ejection_which_nobody_saw_is_no_stop() -> None:
-    """The uevent comes when the kernel is done with it, which is at it when the payload ends; its log can not be read."""
+    """The uevent comes when the kernel is done with it, long after the payload has ended; its log can not be read."""
     payload = Program((Sleep(1.0),))
     unread = []
     for at in range(15, 26):

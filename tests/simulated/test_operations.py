@@ -141,6 +141,7 @@ def test_row_18_who_is_asked_to_end_is_not_reported_as_a_crash() -> None:
     done = told("a", Request(1, "restart"), Request(2, "detach"), settings={"restart": "always"})
     assert done.outcomes == ["stopped", "stopped"]
     assert [name for name, _, _ in done.begun] == ["a", "a"]
+    assert not any(isinstance(each.answer, Failed) for each in done.answers)
 
 
 def test_an_attach_where_one_is_and_a_restart_where_nothing_ever_was_are_refused() -> None:
