@@ -82,7 +82,7 @@ class Actions:
     def take_baseline(self, event: Event) -> None:
         facts = self._facts
         facts.baseline = snapshot(self._kernel)
-        facts.newest_link = newest_link(self._kernel)
+        facts.newest_link = newest_link(self._kernel) if facts.baseline.present else None
         facts.hotplug_seq = hotplug_seq(self._kernel)
         if self._plan.ready_file is not None:
             try:
