@@ -54,6 +54,7 @@ LAZY = (
     "scxlife.platform.sources.kernel_log",
     "scxlife.platform.sources.log_size",
     "scxlife.platform.sources.signals",
+    "scxlife.platform.sources.unwatched",
 )
 
 NEWLINE = b"\n"
