@@ -4,7 +4,8 @@
 
 Prints a line for each: where, who noticed, after how many seconds, and the line before and after. With `--keep` what
 was traced and who was killed is kept, so that the next run asks only survivors, and what is new. Exit 1 when one
-survives that settings.yaml does not explain. `--page` writes the section, of a run of all packages.
+survives that settings.yaml does not explain. `--page` renews what the page says of these
+packages.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ from tempfile import TemporaryDirectory
 
 import attrs
 from tests.mutants.laboratory import laboratory
-from tests.mutants.page import GENERAL
 
 from . import forked
 from .changes import Change, changes, sample
-from .page import section, unexplained
+from .page import page, unexplained
 from .reach import Reach
 from .settings import settings
 from .trial import Trial, Verdict
@@ -64,9 +64,8 @@ def main() -> int:
     survivors = unexplained(said, [verdict for verdicts in drawn.values() for verdict in verdicts])
     print(f"{len(survivors)} survived that nothing explains", *map(_line, survivors), sep="\n")
     if asked.page is not None:
-        former, _, _ = asked.page.read_text().partition(GENERAL)
         counts = {package: len(found) for package, found in there.items()}
-        asked.page.write_text(former + section(said, drawn, counts, asked.seed))
+        asked.page.write_text(page(asked.page.read_text(), said, drawn, counts, asked.seed))
     return 1 if survivors else 0
 
 

@@ -16,7 +16,7 @@ from scxlife.lifecycle.simulated.scenario import parse
 from scxlife.lifecycle.simulated.twice import account
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("tests/simulated/reached", "tests/regressions", "tests/regressions/unmended")
+FOLDERS = ("tests/simulated/reached", "tests/regressions")
 GOLDEN = Path(__file__).parent / "golden.txt"
 
 

@@ -13,14 +13,11 @@ from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.outcomes import OUTCOMES
 from scxlife.lifecycle.simulated.coverage import Coverage
 from scxlife.lifecycle.simulated.properties import violations
-from scxlife.lifecycle.simulated.run import Run, run
+from scxlife.lifecycle.simulated.run import run
 from scxlife.lifecycle.simulated.scenario import Scenario, dump, parse
 from scxlife.lifecycle.simulated.strategies import scenarios
 
-from .known_defects import KNOWN
-
 REGRESSIONS = Path(__file__).parent.parent / "regressions"
-UNMENDED = REGRESSIONS / "unmended"
 # More by hand: SCXLIFE_EXAMPLES=100000
 EXAMPLES = int(os.environ.get("SCXLIFE_EXAMPLES", "2000"))
 
@@ -34,10 +31,6 @@ def of_file(path: Path) -> Scenario:
     return parse(path.read_text())
 
 
-def unexcused(done: Run) -> list[str]:
-    return [what for what in violations(done) if not any(excuse(done, what) for excuse in KNOWN.values())]
-
-
 def test_every_property_holds_in_every_run_that_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     coverage, outcomes = Coverage(), Counter[str]()
 
@@ -47,7 +40,7 @@ def test_every_property_holds_in_every_run_that_is_drawn(capsys: pytest.CaptureF
         done = run(scenario)
         coverage.add(done.definition, done.records)
         outcomes[type(done.error).__name__ if done.outcome is None else done.outcome.name] += 1
-        assert unexcused(done) == [], dump(scenario)
+        assert violations(done) == [], dump(scenario)
 
     attack()
     with capsys.disabled():
@@ -72,16 +65,3 @@ def test_what_was_found_once_stays_mended(path: Path) -> None:
     done = run(of_file(path))
     assert violations(done) == []
     assert (done.successor or done).outcome is not None
-
-
-def test_each_defect_that_is_known_has_its_scenario() -> None:
-    assert {path.stem for path in UNMENDED.glob("*.yaml")} == set(KNOWN)
-
-
-def test_a_known_defect_is_still_there_and_its_excuse_fits() -> None:
-    """When this fails a defect is mended: its scenario moves up one folder, and its excuse goes."""
-    for name, excuse in KNOWN.items():
-        done = run(of_file(UNMENDED / f"{name}.yaml"))
-        found = violations(done)
-        assert found, name
-        assert [what for what in found if not excuse(done, what)] == []
