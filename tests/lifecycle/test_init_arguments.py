@@ -76,3 +76,10 @@ def test_row_2_a_file_that_can_not_be_read_is_spawn_failed(tmp_path: Path) -> No
 
 def test_row_1_without_a_command_the_file_is_nobodys_concern(tmp_path: Path) -> None:
     assert outcome_of(tmp_path, str(tmp_path / "none")).name == "not-configured"
+
+
+def test_row_2_the_words_of_the_file_are_what_the_program_gets(tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("-c 'exit 7'")
+    plan = Plan(command="/bin/sh", arguments_file=str(tmp_path / "words"), log_path=str(tmp_path / "log"))
+    outcome = Supervision(kernel, shipped().with_profile("none"), plan, observer=lambda record: None).run()
+    assert (outcome.name, outcome.exit) == ("startup-died", {"code": 7})
