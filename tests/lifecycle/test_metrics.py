@@ -159,13 +159,17 @@ def test_a_number_that_no_counter_can_have_is_not_counted_on(tmp_path: Path) -> 
         assert read(path)["scxlife_attach_total", ""] == 0
 
 
-def test_a_link_that_takes_the_place_of_the_file_meanwhile_is_not_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", ["a link", "a FIFO"])
+def test_what_takes_the_place_of_the_file_meanwhile_is_neither_followed_nor_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     path, other = tmp_path / "scx.prom", tmp_path / "other"
     other.write_text('scxlife_attach_total{name="scx_x"} 7\n')
     seen = other.lstat()
-    path.symlink_to(other)
+    if kind == "a link":
+        path.symlink_to(other)
+    else:
+        os.mkfifo(path)
     # It was a file when it was looked at.
     monkeypatch.setattr(Path, "lstat", lambda self: seen)
     start(metrics(path))
