@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from scxlife.platform.process_group import members
+from scxlife.platform.process_group import member_of, members
 from scxlife.platform.sources.process import Child, ProcessSource
 
 if TYPE_CHECKING:
@@ -51,22 +51,41 @@ class Process:
             # child that is there by now must not be lost for it.
             with suppress(OSError):
                 kernel.close(null)
-        pidfd: int | None = None
-        unwatched: OSError | None = None
+        pidfd = member = unwatched = None
         try:
-            pidfd = kernel.pidfd_open(pid)
+            pidfd, member = self._identity_of(pid)
         except OSError as error:
-            # ESRCH: dead, and reaped by the kernel because SIGCHLD is ignored here.
-            if error.errno != errno.ESRCH:
-                unwatched = error
-                # At once: nobody has reaped it yet, so the number of its group is still its own.
-                with suppress(OSError):
-                    kernel.kill_group(pid, None, signal.SIGKILL)
+            unwatched = error
+            # At once: nobody has reaped it yet, so the number of its group is still its own.
+            with suppress(OSError):
+                kernel.kill_group(pid, None, signal.SIGKILL)
+            with suppress(OSError):
+                member = member_of(kernel, pid)
         self.generation += 1
         self.reaped = pidfd is None and unwatched is None
         self.status = None
-        self.child = Child(pid=pid, pidfd=pidfd, generation=self.generation, path=path, unwatched=unwatched)
+        self.child = Child(pid, pidfd, self.generation, path, unwatched, member)
         return self.child
+
+    def _identity_of(self, pid: int) -> tuple[int | None, Member | None]:
+        """Its pidfd, and what it is told by from all others; None when it is dead, and was reaped: SIGCHLD is ignored
+        here, or somebody else takes what is not his. Its number may be a stranger's by then, who is no child of ours.
+        Raises OSError when there can't be a pidfd."""
+        try:
+            pidfd = self._kernel.pidfd_open(pid)
+        except ProcessLookupError:
+            return None, None
+        try:
+            member = member_of(self._kernel, pid)
+            # Asked last: who is our child now was so before.
+            self._kernel.pidfd_wait(pidfd, reap=False)
+        except OSError as error:
+            with suppress(OSError):
+                self._kernel.close(pidfd)
+            if error.errno != errno.ECHILD:
+                raise
+            return None, None
+        return pidfd, member
 
     def signal(self, *signals: int) -> None:
         """Send signals through the pidfd; a process that is dead already is no failure."""

@@ -193,9 +193,13 @@ class Supervision:
         return make
 
     def _sched_ext_source(self) -> EventSource:
-        pid, baseline = given(self.facts.pid), given(self.facts.baseline)
-        before = self.facts.newest_link
-        return SchedExtSource(self.kernel, pid, baseline, cadence=self.seconds("cadence"), newest_link_before=before)
+        return SchedExtSource(
+            self.kernel,
+            given(self.process.child).member,
+            given(self.facts.baseline),
+            cadence=self.seconds("cadence"),
+            newest_link_before=self.facts.newest_link,
+        )
 
     def _file_source(self) -> EventSource:
         path = given(self.plan.ready_file)

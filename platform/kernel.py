@@ -142,7 +142,8 @@ class Kernel(Protocol):
         stranger that was given its number meanwhile, and leads a group of that number, is safe. Without a pidfd by
         its number, while nobody has reaped it.
 
-        ESRCH: it has no member; before Linux 6.9 also when its leader was reaped, as the number is all there is then.
+        ESRCH: it has no member; without a pidfd, and before Linux 6.9, also when its leader was reaped, as the number
+        is all there is then.
         pidfd_send_signal(2) PIDFD_SIGNAL_PROCESS_GROUP
         """
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .sched_ext import PROC, stat_fields
+from .sched_ext import PROC, start_time, stat_fields
 
 if TYPE_CHECKING:
     from .kernel import Kernel
@@ -32,6 +32,12 @@ def members(kernel: Kernel, group: int, *, proc: str = PROC) -> list[Member]:
         if fields is not None and int(fields[_GROUP]) == group and fields[_STATE] not in _DEAD:
             found.append(Member(int(name), int(fields[_STARTED])))
     return found
+
+
+def member_of(kernel: Kernel, pid: int, *, proc: str = PROC) -> Member | None:
+    """The process that bears this number now, a zombie too; None when nobody does."""
+    started = start_time(kernel, pid, proc)
+    return None if started is None else Member(pid, started)
 
 
 def lives(kernel: Kernel, member: Member, *, proc: str = PROC) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .kernel import Kernel
+    from .process_group import Member
 
 ROOT = "/sys/kernel/sched_ext"
 PROC = "/proc"
@@ -207,7 +208,8 @@ def descendants(kernel: Kernel, pid: int, *, proc: str = PROC) -> list[int]:
 
 class Tracker:
     """Tells our scheduler from everybody else's, given what the kernel said before ours was started, and which BPF link
-    was the newest then (`newest_link`).
+    was the newest then (`newest_link`). `child` is our process, None when it was gone before anybody could see it: its
+    pid may be a stranger's.
 
     It keeps what later looks need: links that have been proven dead. A process whose scheduler was ejected, or whose
     enable failed (bpf(2) says success then too), goes on holding its link, which proves nothing of a stranger's
@@ -217,7 +219,7 @@ class Tracker:
     def __init__(
         self,
         kernel: Kernel,
-        child_pid: int,
+        child: Member | None,
         baseline: Snapshot,
         root: str = ROOT,
         *,
@@ -227,10 +229,9 @@ class Tracker:
         self.baseline = baseline
         self._newest_before = newest_link_before
         self._kernel = kernel
-        self._child_pid = child_pid
+        self._child = child
         self._root = root
         self._proc = proc
-        self._born = start_time(kernel, child_pid, proc)
         self._seen_links: set[int] = set()
         self._dead_links: set[int | None] = set()
         self._proven: dict[int, set[int | None]] = {}
@@ -275,7 +276,8 @@ class Tracker:
         that is ours. False tells nothing."""
         owner = fact.owner
         # Only of our own process is it known that the pid is nobody else's by now.
-        if owner is None or owner.link_id is None or owner.pid != self._child_pid or not self._is_ours():
+        child = self._living()
+        if owner is None or owner.link_id is None or child is None or owner.pid != child:
             return False
         link = struct_ops_link(self._kernel, str(owner.pid), owner.fd, self._proc)
         if link is None or link.link_id != owner.link_id:
@@ -332,26 +334,30 @@ class Tracker:
         except OSError:
             return False
 
-    def _is_ours(self) -> bool:
-        """Whether the pid is our process's: once reaped, the number can become anybody's."""
-        return start_time(self._kernel, self._child_pid, self._proc) == self._born
+    def _living(self) -> int | None:
+        """The pid of our process, None once it is reaped: the number can become anybody's."""
+        child = self._child
+        alive = child is not None and start_time(self._kernel, child.pid, self._proc) == child.started
+        return child.pid if child is not None and alive else None
 
     def _ours(self) -> list[int]:
-        return [self._child_pid, *self._descendants()] if self._is_ours() else []
+        child = self._living()
+        return [] if child is None else [child, *self._descendants(child)]
 
-    def _descendants(self) -> list[int]:
-        return descendants(self._kernel, self._child_pid, proc=self._proc)
+    def _descendants(self, pid: int) -> list[int]:
+        return descendants(self._kernel, pid, proc=self._proc)
 
     def _held_by_ours(self) -> tuple[Holder, ...]:
-        if not self._is_ours():
+        child = self._living()
+        if child is None:
             return ()
-        own = self._links([self._child_pid])
+        own = self._links([child])
         # The newest of all links, seen for the first time, in our own process's hands: that is the proof, and time
         # matters most now. Who else of ours holds one is found by the next look.
         if own and _newest(own) not in self._seen_links and self._is_newest(own):
             self._seen_links.add(_newest(own))
             return own
-        return own + self._links(self._descendants())
+        return own + self._links(self._descendants(child))
 
     def _links(self, pids: Iterable[int]) -> tuple[Holder, ...]:
         return link_holders(self._kernel, pids, proc=self._proc).found

@@ -67,14 +67,14 @@ class Processes:
 
     def kill_group(self, leader: int, pidfd: int | None, sig: int) -> None:
         if pidfd is None:
-            os.killpg(leader, sig)
+            _kill_group_by_number(leader, os.P_PID, leader, sig)
             return
         try:
             signal.pidfd_send_signal(pidfd, sig, None, _PIDFD_SIGNAL_PROCESS_GROUP)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            _kill_group_by_number(leader, pidfd, sig)
+            _kill_group_by_number(leader, os.P_PIDFD, pidfd, sig)
 
     def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:
         try:
@@ -136,10 +136,11 @@ def _posix_spawn(path: str, argv: Sequence[str], env: Mapping[str, str], standar
             os.set_inheritable(fd, True)
 
 
-def _kill_group_by_number(leader: int, pidfd: int, sig: int) -> None:
-    """Before Linux 6.9. The number is the leader's own as long as we can wait for it."""
+def _kill_group_by_number(leader: int, kind: int, leader_as: int, sig: int) -> None:
+    """Before Linux 6.9, or without a pidfd. The number is the leader's own as long as we can wait for it, which
+    waitid(2) is asked for by `kind` and `leader_as`."""
     try:
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        os.waitid(kind, leader_as, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError as error:
         raise ProcessLookupError(errno.ESRCH, "its leader was reaped") from error
     os.killpg(leader, sig)

@@ -136,7 +136,11 @@ class ProcessCalls(Caller):
         processes = self.machine.processes
         members = processes.members(leader)
         # Whoever else bears the number by now leads a group of his own: then nobody of the former one is left.
-        given_out = pidfd is not None and processes.by_pid.get(leader) not in (None, self._process(pidfd))
+        bearer = processes.by_pid.get(leader)
+        if pidfd is None:
+            given_out = bearer is None or bearer.parent is not self.process
+        else:
+            given_out = bearer not in (None, self._process(pidfd))
         if not members or given_out:
             fail(errno.ESRCH)
         for member in members:

@@ -12,6 +12,7 @@ from scxlife.fsm.events import Event
 
 if TYPE_CHECKING:
     from scxlife.platform.kernel import ExitStatus, Kernel
+    from scxlife.platform.process_group import Member
 
 # A pidfd turns readable a moment before the status of a process that nobody waits for is stored. So often it is asked
 # at once; then, should the kernel have been kept from it, after so many seconds, and so on.
@@ -25,13 +26,15 @@ _LOOK_AGAIN = 0.05
 @attrs.frozen
 class Child:
     """A process that we started. `pidfd` is None when it was already gone and reaped when one was asked for, and when
-    none could be had: `unwatched` tells why, and it got SIGKILL."""
+    none could be had: `unwatched` tells why, and it got SIGKILL. `member` is it and nobody else, whoever gets its pid;
+    None when it was gone before it could be seen."""
 
     pid: int
     pidfd: int | None
     generation: int
     path: str
     unwatched: OSError | None = None
+    member: Member | None = None
 
 
 class ProcessSource:

@@ -29,6 +29,7 @@ from . import uevent
 
 if TYPE_CHECKING:
     from scxlife.platform.kernel import Kernel
+    from scxlife.platform.process_group import Member
 
 # Of `root` only: sub-schedulers live below it.
 _DEVPATH = "/kernel/sched_ext/root"
@@ -62,7 +63,7 @@ class SchedExtSource:
     def __init__(
         self,
         kernel: Kernel,
-        child_pid: int,
+        child: Member | None,
         baseline: Snapshot,
         *,
         cadence: float,
@@ -73,7 +74,7 @@ class SchedExtSource:
         self._kernel = kernel
         self._baseline = baseline
         self._cadence = cadence
-        self._tracker = Tracker(kernel, child_pid, baseline, root, proc=proc, newest_link_before=newest_link_before)
+        self._tracker = Tracker(kernel, child, baseline, root, proc=proc, newest_link_before=newest_link_before)
         self._fd: int | None = None
         self._forget()
 

@@ -178,11 +178,54 @@ def test_C1_defect_5_row_16_a_stranger_that_was_given_the_number_gets_no_signal(
         process.kill_group()
     else:
         with pytest.raises(ProcessLookupError):
-            _kill_group_by_number(process.child.pid, process.child.pidfd, signal.SIGKILL)
+            _kill_group_by_number(process.child.pid, os.P_PIDFD, process.child.pidfd, signal.SIGKILL)
     process.signal(signal.SIGTERM)
     process.clear()
     assert kernel.poll([stranger], 0.2) == []
     end(stranger)
+
+
+class GivenOut(LinuxKernel):
+    """Whom it starts is gone, and reaped, when it comes back, and the number is a stranger's."""
+
+    def __init__(self, stranger: int) -> None:
+        self._stranger = stranger
+
+    def spawn(self, *given: Any, **more: Any) -> int:
+        return self._stranger
+
+
+@pytest.fixture
+def stranger() -> Iterator[tuple[int, int]]:
+    """Nobody's child of ours: its pid and its pidfd."""
+    words = ["/bin/sh", "-c", "sleep 300 >/dev/null 2>&1 & echo $!"]
+    pid = int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    pidfd = os.pidfd_open(pid)
+    yield pid, pidfd
+    assert LinuxKernel().poll([pidfd], 0) == [], "somebody has killed it"
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    os.close(pidfd)
+
+
+def test_C1_C3_defect_5_who_has_its_number_before_it_has_a_pidfd_is_neither_watched_nor_killed(
+    tmp_path: Path, stranger: tuple[int, int]
+) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    output = os.open(tmp_path / "output", os.O_WRONLY | os.O_CREAT)
+    process = Process(GivenOut(stranger[0]))
+    child = process.spawn("/bin/true", (), {}, output)
+    assert (child.pidfd, child.unwatched, child.member, process.reaped) == (None, None, None, True)
+    process.kill_group()
+    process.signal(signal.SIGTERM)
+    process.reap()
+    process.clear()
+    os.close(output)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_C1_defect_5_without_a_pidfd_a_number_is_killed_only_while_it_is_our_childs(stranger: tuple[int, int]) -> None:
+    with pytest.raises(ProcessLookupError):
+        LinuxKernel().kill_group(stranger[0], None, signal.SIGKILL)
 
 
 def test_row_6_the_process_is_published_before_it_is_proven_and_withdrawn_before_a_failure_is_returned(

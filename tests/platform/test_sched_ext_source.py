@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scxlife.fsm.events import Event
 from scxlife.platform.kernel import FileStat
 from scxlife.platform.linux import LinuxKernel
+from scxlife.platform.process_group import Member, member_of
 from scxlife.platform.sched_ext import Tracker, descendants, link_holders, newest_link, snapshot
 from scxlife.platform.sources.sched_ext import SchedExtSource
 
@@ -142,7 +143,7 @@ class Machine:
         """As it stands right after our process was started: what is now is its baseline."""
         return SchedExtSource(
             self.port,
-            OURS,
+            member_of(self.port, OURS, proc=str(self.proc)),
             snapshot(self.port, str(self.sys)),
             cadence=CADENCE,
             root=str(self.sys),
@@ -914,10 +915,19 @@ def test_ready_and_lost_take_turns_and_ready_is_never_a_strangers(
             assert (ready is not None) == (last == "enable") == source.confirm()
 
 
+def test_defect_5_one_that_was_gone_before_it_was_seen_owns_nothing_whoever_has_its_number(machine: Machine) -> None:
+    baseline = snapshot(machine.port, str(machine.sys))
+    tracker = Tracker(machine.port, None, baseline, str(machine.sys), proc=str(machine.proc))
+    machine.enable()
+    assert tracker.look().kind == "unproven"
+    machine.port.now += 0.2
+    fact = tracker.look()
+    assert fact.kind == "foreign" and fact.owner is not None and fact.owner.pid == OURS
+
+
 def test_the_tracker_tells_facts_with_their_time(machine: Machine) -> None:
-    tracker = Tracker(
-        machine.port, OURS, snapshot(machine.port, str(machine.sys)), str(machine.sys), proc=str(machine.proc)
-    )
+    baseline = snapshot(machine.port, str(machine.sys))
+    tracker = Tracker(machine.port, Member(OURS, 7), baseline, str(machine.sys), proc=str(machine.proc))
     machine.port.now = 1234.5
     fact = tracker.look()
     assert (fact.kind, fact.time, fact.owner) == ("idle", 1234.5, None)
