@@ -147,7 +147,7 @@ class Actions:
         procs = None if facts.cgroup is None else facts.cgroup.procs
         plan, log = self._plan, given(facts.log)
         child = self._process.spawn(plan.command, self._arguments, plan.environment, log.fd, cgroup=procs)
-        facts.pid = child.pid
+        facts.pid, facts.member = child.pid, child.member
         facts.spawned_at = self._kernel.monotonic()
         who = {"pid": child.pid, "generation": child.generation}
         if child.unwatched is None:

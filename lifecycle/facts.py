@@ -30,6 +30,7 @@ class Facts:
     failure: str = ""
     # of the process
     pid: int | None = None
+    member: Member | None = None
     spawned_at: float | None = None
     entered: dict[str, float] = attrs.Factory(dict)
     kernel_seconds: float | None = None

@@ -195,7 +195,7 @@ class Supervision:
     def _sched_ext_source(self) -> EventSource:
         return SchedExtSource(
             self.kernel,
-            given(self.process.child).member,
+            self.facts.member,
             given(self.facts.baseline),
             cadence=self.seconds("cadence"),
             newest_link_before=self.facts.newest_link,
