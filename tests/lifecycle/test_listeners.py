@@ -13,9 +13,10 @@ import pytest
 
 from scxlife.lifecycle.listeners import Listeners
 from scxlife.lifecycle.metrics import Metrics
-from scxlife.lifecycle.notify import STATUS_BYTES, ServiceManager
+from scxlife.lifecycle.notify import STATUS_BYTES, ReadinessDescriptor, ServiceManager
 from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.outcomes import Stopped
+from scxlife.lifecycle.usage import UsageError
 
 STEP: dict[str, Any] = {
     "kind": "step", "t": 1.0, "state": "running", "event": "interrupt", "to": "stopping", "cell": "go",
@@ -84,6 +85,12 @@ def test_the_last_status_is_the_outcome_and_what_was_not_told_is_in_it(tmp_path:
         f"readiness could not be told by descriptor {written}",
         f"--metrics {tmp_path}/none/scx.prom is not up to date",
     ]
+
+
+@pytest.mark.parametrize("fd", [0, 1, 2])
+def test_a_standard_descriptor_tells_nobody_that_it_is_ready(fd: int) -> None:
+    with pytest.raises(UsageError, match=rf"--notify-fd {fd}: "):
+        ReadinessDescriptor(fd)
 
 
 def test_a_status_of_as_many_bytes_as_fit_is_whole_and_one_more_is_cut(tmp_path: Path, manager: socket.socket) -> None:

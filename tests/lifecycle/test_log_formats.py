@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -112,6 +113,8 @@ def test_the_journal_is_recognised_by_its_descriptor(tmp_path: Path) -> None:
         assert format_for(stream, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino + 1}"}) == "text"
         assert format_for(stream, {"JOURNAL_STREAM": "nonsense"}) == "text"
         assert format_for(stream, {}) == "text"
+    # One that has no descriptor is not the journal's.
+    assert format_for(io.StringIO(), {"JOURNAL_STREAM": "1:2"}) == "text"
 
 
 @pytest.mark.parametrize("words", [(), ("--log-format", "text")])

@@ -177,6 +177,21 @@ def test_what_takes_the_place_of_the_file_meanwhile_is_neither_followed_nor_wait
     assert read(path)["scxlife_attach_total", ""] == 0
 
 
+def test_a_link_that_takes_the_place_of_the_draft_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, victim = tmp_path / "scx.prom", tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / f".scx.prom.{os.getpid()}").symlink_to(victim)
+    # It was taken away, and is there again.
+    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+    told = metrics(path)
+    start(told)
+    monkeypatch.undo()
+    assert victim.read_text() == "mine"
+    assert told.degraded is not None and not path.exists()
+
+
 def test_an_ejection_is_counted_once_whatever_follows(tmp_path: Path) -> None:
     path = tmp_path / "scx.prom"
     into = metrics(path)
