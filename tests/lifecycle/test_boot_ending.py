@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scxlife.fsm.events import Event
 from scxlife.lifecycle.boot_ending import BootEnding
 from scxlife.lifecycle.options import boot_ending
 from scxlife.lifecycle.outcomes import Exited, NotAttached, NotConfigured, Outcome, SpawnFailed, StartupDied, Stopped
@@ -198,6 +199,31 @@ def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
     heard = dict(told(host))
     assert heard[frames.OUTCOME]["outcome"] == "stopped"
     assert "Is a directory" in heard[frames.EXIT]["fault"]
+
+
+def test_the_payload_is_its_own_to_bury_while_it_runs(wire: tuple[GuestPort, socket.socket], tmp_path: Path) -> None:
+    output = os.open(tmp_path / "payload", os.O_RDWR | os.O_CREAT)
+    plan = Plan(command="/none", payload=("/bin/sleep", "300"), payload_output=output)
+    ending = BootEnding(
+        kernel,
+        wire[0],
+        boot_ending(),
+        plan,
+        NotConfigured(),
+        failure="",
+        name="scheduler 1",
+        probe=None,
+        on_probe=lambda name, chunk: None,
+    )
+    asked = Event("not_configured")
+    assert ending.pids() == ()
+    ending.start_payload(asked)
+    (pid,) = ending.pids()
+    ending.kill_payload(asked)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    ending.reap_payload(Event("payload_ended", {"exit": {"signal": 9}}))
+    assert ending.pids() == ()
+    os.close(output)
 
 
 def test_a_link_in_the_place_of_the_log_is_not_followed(wire: tuple[GuestPort, socket.socket], tmp_path: Path) -> None:

@@ -180,6 +180,9 @@ def test_C1_defect_5_row_16_a_stranger_that_was_given_the_number_gets_no_signal(
         with pytest.raises(ProcessLookupError):
             _kill_group_by_number(process.child.pid, os.P_PIDFD, process.child.pidfd, signal.SIGKILL)
     process.signal(signal.SIGTERM)
+    assert not process.reaped
+    process.reap()
+    assert process.reaped and process.status is None
     process.clear()
     assert kernel.poll([stranger], 0.2) == []
     end(stranger)

@@ -65,7 +65,7 @@ class Reach:
         found = lines.get(nearest, set())
         if not found:
             found = {test for tests in lines.values() for test in self._quickest(tests)[:_OF_EACH_LINE]}
-            found |= {test for test in set().union(*lines.values()) if is_of(test, file)}
+            found |= {test for test in self.seconds if is_of(test, file)}
             # A file of declarations has no line that a test runs: whoever it may be.
             found = found or set(self.seconds)
         return sorted(self._quickest(found), key=lambda test: not is_of(test, file))

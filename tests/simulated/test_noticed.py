@@ -16,6 +16,7 @@ from scxlife.platform.sim import SimKernel
 from scxlife.platform.sim.faults import Fails, Stalls
 from scxlife.platform.sim.outside import Eject, Interrupt, Kill, Stranger
 from scxlife.platform.sim.program import Attach, Detach, Exit, Fork, Hang, Program, Serve, Sleep, Write
+from scxlife.platform.vm import frames
 
 
 def story(*steps: Any, end: Exit | None = None, **more: Any) -> Run:
@@ -102,6 +103,12 @@ def test_A30_a_payload_that_ends_behind_an_ejection_which_nobody_saw_is_no_stop(
     for done in unread:
         assert isinstance(done.outcome, Ejected)
         assert [said.name for said in done.announcements][:2] == ["attached", "lost"]
+
+
+def test_what_the_kernel_dumps_at_an_ejection_goes_to_the_host_of_a_guest() -> None:
+    done = story(Attach(), Sleep(None), ready="boot", outside=(Eject(0.8),))
+    assert isinstance(done.outcome, Ejected)
+    assert [name for kind, name in done.frames if kind == frames.PROBE]
 
 
 def test_defect_13_H5_what_is_attached_early_does_not_wait_its_window_out() -> None:
