@@ -61,3 +61,8 @@ def test_a_dump_may_be_all_that_a_console_said() -> None:
 def test_a_console_without_a_dump_has_none() -> None:
     assert dumps("") == []
     assert dumps(f"an {END} alone\n") == []
+
+
+def test_a_dump_may_begin_with_the_first_byte_that_was_kept() -> None:
+    console = enclosed(b"its last words\n", "0123456789abcdef").decode().removeprefix("\n")
+    assert dumps(console) == [Dump("its last words\n", "0123456789abcdef", True)]

@@ -109,6 +109,14 @@ def test_what_the_kernel_dumps_at_an_ejection_goes_to_the_host_of_a_guest() -> N
     done = story(Attach(), Sleep(None), ready="boot", outside=(Eject(0.8),))
     assert isinstance(done.outcome, Ejected)
     assert [name for kind, name in done.frames if kind == frames.PROBE]
+    # As it comes, and not only when all is over.
+    assert any(record["kind"] == "event" and record["event"] == "dumped" for record in done.records)
+
+
+def test_a_cgroup_that_can_not_be_removed_is_told_and_the_run_ends_as_it_does() -> None:
+    done = story(Attach(), Serve(), faults=(Fails("rmdir", "EBUSY", times=100),), patience=1.0)
+    assert isinstance(done.outcome, Stopped)
+    assert [what for what in done.outcome.degraded if "is left: Device or resource busy" in what]
 
 
 def test_defect_13_H5_what_is_attached_early_does_not_wait_its_window_out() -> None:
