@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -98,7 +99,11 @@ class BootEnding:
     def run(self) -> None:
         """Returns when nothing is left to be said."""
         event = EVENTS.get(self._outcome.name) if self._failed else None
-        self._driver.run(happened(event or EventName.ATTACHED, cause=self._outcome.name))
+        try:
+            self._driver.run(happened(event or EventName.ATTACHED, cause=self._outcome.name))
+        finally:
+            with suppress(OSError):
+                self._payload.process.clear()
 
     def pids(self) -> tuple[int, ...]:
         """The processes whose statuses this takes itself."""
@@ -132,6 +137,9 @@ class BootEnding:
         for path, kind in ((self._log_path, frames.LOG), (self._plan.payload_log, frames.PAYLOAD_OUTPUT)):
             for chunk in self._end_of(path, LOG_LIMIT):
                 self._port.send(kind, chunk)
+
+    def note_stays(self, event: Event) -> None:
+        self._facts.payload = {"exit": None, "error": "it is still there after SIGKILL"}
 
     def tell_died(self, event: Event) -> None:
         self._tell_lifecycle("SchedulerDied")

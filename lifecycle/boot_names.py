@@ -115,6 +115,9 @@ class Actions(Protocol):
     def reap_payload(self, event: Event, /) -> None:
         """Take the payload's status."""
 
+    def note_stays(self, event: Event, /) -> None:
+        """Keep that the payload could not be ended."""
+
 
 def actions_of(given: Actions) -> dict[str, Action]:
     """`given` as the mapping that `Runtime` takes for its actions."""
@@ -131,4 +134,5 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "stop_payload": given.stop_payload,
         "kill_payload": given.kill_payload,
         "reap_payload": given.reap_payload,
+        "note_stays": given.note_stays,
     }

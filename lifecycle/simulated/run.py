@@ -49,7 +49,8 @@ class Announcement:
 class Run:
     """`lines` are the tape's, `records` what stands in them behind the header, `woke` when the supervisor had woken up
     for each. Without an outcome, `error` is what came instead: the supervisor lost its power, or failed. `newest_link`
-    is which link it knew to be the newest before it has started anything. `successor` is the run of another one on the
+    is which link it knew to be the newest before it has started anything, `payload` what the host of a guest was told
+    of the payload. `successor` is the run of another one on the
     same machine, after a power cut."""
 
     scenario: Scenario
@@ -64,6 +65,7 @@ class Run:
     outcome: Outcome | None = None
     error: BaseException | None = None
     newest_link: int | None = None
+    payload: Any = None
     successor: Run | None = None
     began_at: int = 0
     ended_at: int = 0
@@ -218,10 +220,12 @@ class _Host:
 
     def __init__(self, kept: list[tuple[int, str]]) -> None:
         self._kept = kept
+        self.payload: Any = None
 
     def send(self, kind: int, payload: bytes) -> int:
         told = json.loads(payload) if kind in (frames.LIFECYCLE, frames.OUTCOME, frames.EXIT) else {}
         self._kept.append((kind, str(told.get("event", told.get("outcome", "")))))
+        self.payload = told.get("payload")
         return len(self._kept)
 
 
@@ -240,6 +244,7 @@ def _tell_the_host(seen: Run, ours: Supervision, probe: TraceDump | None) -> Non
         probe=probe,
         on_probe=lambda name, chunk: seen.frames.append((frames.PROBE, name)),
     ).run()
+    seen.payload = host.payload
 
 
 def _opened_probe(kernel: SimKernel, definition: Definition) -> TraceDump | None:

@@ -113,6 +113,12 @@ def test_what_the_kernel_dumps_at_an_ejection_goes_to_the_host_of_a_guest() -> N
     assert any(record["kind"] == "event" and record["event"] == "dumped" for record in done.records)
 
 
+def test_a_payload_that_can_not_be_ended_is_told_to_the_host_of_a_guest_without_a_scheduler() -> None:
+    done = run(Scenario(program=None, payload=Program((Hang(),)), ready="boot", patience=2.0))
+    assert violations(done) == []
+    assert done.payload == {"exit": None, "error": "it is still there after SIGKILL"}
+
+
 def test_a_cgroup_that_can_not_be_removed_is_told_and_the_run_ends_as_it_does() -> None:
     done = story(Attach(), Serve(), faults=(Fails("rmdir", "EBUSY", times=100),), patience=1.0)
     assert isinstance(done.outcome, Stopped)
