@@ -15,12 +15,12 @@ _NOT_NOW = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class UnwatchedChild:
-    """Looks for the end of our child `pid`, which nobody else reaps."""
+    """Looks for the end of our child `pid`, which nobody else reaps. What can't be looked at has not ended."""
 
     def __init__(self, kernel: Kernel, pid: int) -> None:
         self._kernel = kernel
         self._pid = pid
-        self._born = start_time(kernel, pid, PROC)
+        self._born: int | None = None
         #: None as long as it is not known.
         self.status: ExitStatus | None = None
 
@@ -33,6 +33,8 @@ class UnwatchedChild:
                 return True
             # With SIGCHLD ignored there is no zombie, and who has its number later is not as old.
             started = start_time(self._kernel, self._pid, PROC)
+            if self._born is None:
+                self._born = started
             return started is None or started != self._born
         except OSError as error:
             if error.errno not in _NOT_NOW:

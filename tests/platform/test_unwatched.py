@@ -96,6 +96,25 @@ def test_C6_who_can_not_look_for_the_moment_looks_again(kernel: NoPidfds, child:
     assert (event.name, event.data["exit"], kernel.blind) == ("payload_ended", {"signal": signal.SIGKILL}, 0)
 
 
+def test_C6_who_can_open_nothing_at_all_invents_no_end(child: Child) -> None:
+    class Full(NoPidfds):
+        def open(self, path: str, flags: int, mode: int = 0o600) -> int:
+            raise REFUSED
+
+    full = Full()
+    source = UnwatchedSource(full, child)
+    source.open()
+    assert source.drain() == []
+    looked = UnwatchedChild(full, child.pid)
+    assert not looked.ended()
+    # Room again: it is still the same, and alive.
+    looked._kernel = NoPidfds()
+    assert not looked.ended()
+    os.kill(child.pid, signal.SIGKILL)
+    (event,) = told_by(source, full)
+    assert event.data["exit"] == {"signal": signal.SIGKILL}
+
+
 def test_C6_what_it_looks_with_may_be_refused_for_good(kernel: NoPidfds, child: Child) -> None:
     class Denied(NoPidfds):
         def reap_orphan(self, owned: Container[int]) -> tuple[int, ExitStatus] | None:
