@@ -53,7 +53,7 @@ class Guards:
         before, facts.kernel_seconds = facts.kernel_seconds or 0.0, kernel_seconds(self._kernel, facts.pid)
         share, timeout = settings["verifier_share"], settings["attach_timeout"]
         assert isinstance(timeout, (int, float))
-        # In no time nobody makes progress, and a deadline that starts over at once would never let anybody wait.
+        # In no time nobody makes progress. (A deadline of no time that starts over would never let anybody wait.)
         if not isinstance(share, (int, float)) or timeout == 0:
             return False
         worked = (facts.kernel_seconds or 0.0) - before
@@ -73,8 +73,12 @@ class Guards:
         reason = reason_of(self._kernel, self._definition, self._facts)
         return not self._facts.link_kept and reason is not None and reason.startswith(BY_USER_SPACE)
 
+    def being_enabled(self, event: Event) -> bool:
+        return state_of(self._kernel) == ENABLING
+
     def being_disabled(self, event: Event) -> bool:
-        return state_of(self._kernel) == DISABLING
+        # Who gives it no time does not wait for that either: as in `progressing`.
+        return self._definition.settings["reattach_grace"] != 0 and state_of(self._kernel) == DISABLING
 
     def ejected_by_kernel(self, event: Event) -> bool:
         if self._facts.attachments == 0:

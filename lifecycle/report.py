@@ -29,7 +29,8 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
     if outcome.kernel_reason is not None:
         say(f"kernel     {outcome.kernel_reason}")
         for detail in outcome.kernel_details[:SHOWN]:
-            say(f"           {detail}")
+            if detail != outcome.kernel_reason:
+                say(f"           {detail}")
     if outcome.hint is not None:
         say(f"hint       {outcome.hint} [{outcome.cause}]")
     if outcome.partial and outcome.status == 0:

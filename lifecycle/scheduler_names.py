@@ -320,8 +320,11 @@ class Guards(Protocol):
     def unregistered_by_itself(self, event: Event, /) -> bool:
         """The kernel's reason is user space, and it no longer held its link: it gave it up, or is dying."""
 
+    def being_enabled(self, event: Event, /) -> bool:
+        """The kernel is enabling a scheduler, for somebody who lives."""
+
     def being_disabled(self, event: Event, /) -> bool:
-        """The kernel is still taking a scheduler down."""
+        """The kernel is still taking a scheduler down, and is given time for that."""
 
     def ejected_by_kernel(self, event: Event, /) -> bool:
         """It was attached, and the last reason given for its end is the kernel's own, not an unregistration by its
@@ -339,6 +342,7 @@ def guards_of(given: Guards) -> dict[str, Guard]:
         "hotplugged": given.hotplugged,
         "detached_from_outside": given.detached_from_outside,
         "unregistered_by_itself": given.unregistered_by_itself,
+        "being_enabled": given.being_enabled,
         "being_disabled": given.being_disabled,
         "ejected_by_kernel": given.ejected_by_kernel,
     }
