@@ -73,12 +73,14 @@ class Guards:
         reason = reason_of(self._kernel, self._definition, self._facts)
         return not self._facts.link_kept and reason is not None and reason.startswith(BY_USER_SPACE)
 
+    def grace_given(self, event: Event) -> bool:
+        return self._definition.settings["reattach_grace"] != 0
+
     def being_enabled(self, event: Event) -> bool:
         return state_of(self._kernel) == ENABLING
 
     def being_disabled(self, event: Event) -> bool:
-        # Who gives it no time does not wait for that either: as in `progressing`.
-        return self._definition.settings["reattach_grace"] != 0 and state_of(self._kernel) == DISABLING
+        return state_of(self._kernel) == DISABLING
 
     def ejected_by_kernel(self, event: Event) -> bool:
         if self._facts.attachments == 0:

@@ -41,7 +41,7 @@ class State(StrEnum):
     REAPING = "reaping"
     """Dead; buried when the kernel has let go of it too."""
     SETTLING = "settling"
-    """Dead; the kernel runs one that was seen so late that only now it shows whose that is."""
+    """Dead; the kernel runs one that is on its way out, or was seen too late to tell yet whose it is."""
     SWEEPING = "sweeping"
     """Buried; the last of its tree are dying."""
     DISMISSING = "dismissing"
@@ -320,11 +320,16 @@ class Guards(Protocol):
     def unregistered_by_itself(self, event: Event, /) -> bool:
         """The kernel's reason is user space, and it no longer held its link: it gave it up, or is dying."""
 
+    def grace_given(self, event: Event, /) -> bool:
+        """The setting reattach_grace is more than no time, in which a deadline that starts over would let nobody
+        wait.
+        """
+
     def being_enabled(self, event: Event, /) -> bool:
         """The kernel is enabling a scheduler, for somebody who lives."""
 
     def being_disabled(self, event: Event, /) -> bool:
-        """The kernel is still taking a scheduler down, and is given time for that."""
+        """The kernel is still taking a scheduler down."""
 
     def ejected_by_kernel(self, event: Event, /) -> bool:
         """It was attached, and the last reason given for its end is the kernel's own, not an unregistration by its
@@ -342,6 +347,7 @@ def guards_of(given: Guards) -> dict[str, Guard]:
         "hotplugged": given.hotplugged,
         "detached_from_outside": given.detached_from_outside,
         "unregistered_by_itself": given.unregistered_by_itself,
+        "grace_given": given.grace_given,
         "being_enabled": given.being_enabled,
         "being_disabled": given.being_disabled,
         "ejected_by_kernel": given.ejected_by_kernel,

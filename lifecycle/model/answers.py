@@ -86,13 +86,16 @@ def unregistered_by_itself(world: World, question: Question) -> Iterator[Answer]
         yield Answer(True)
 
 
+def grace_given(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(question.settings["reattach_grace"] != 0)
+
+
 def being_enabled(world: World, question: Question) -> Iterator[Answer]:
     yield Answer(world.kernel in (ENABLING, FOREIGN_ENABLING))
 
 
 def being_disabled(world: World, question: Question) -> Iterator[Answer]:
-    given_time = question.settings["reattach_grace"] != 0
-    yield Answer(given_time and world.kernel in (UNREGISTERED, EJECTED, FOREIGN_DISABLING))
+    yield Answer(world.kernel in (UNREGISTERED, EJECTED, FOREIGN_DISABLING))
 
 
 def ejected_by_kernel(world: World, question: Question) -> Iterator[Answer]:
@@ -110,6 +113,7 @@ ANSWERS: dict[str, Guard] = {
     "hotplugged": hotplugged,
     "detached_from_outside": detached_from_outside,
     "unregistered_by_itself": unregistered_by_itself,
+    "grace_given": grace_given,
     "being_enabled": being_enabled,
     "being_disabled": being_disabled,
     "ejected_by_kernel": ejected_by_kernel,
