@@ -119,6 +119,13 @@ def test_a_link_has_its_number_before_its_scheduler_is_enabled_and_is_nobodys_un
     assert failed["links held while enabling"] == 0
 
 
+def test_who_enables_a_scheduler_lives_for_as_long_as_that_takes_killed_or_not(facts: Facts) -> None:
+    killed = facts["killed enable"]
+    assert killed["looks"] > 0
+    assert killed["dead while enabling"] == 0
+    assert killed["at its end"] == {"state": "disabled", "root": False, "status": 9}
+
+
 def test_C17_a_cgroup_is_deserted_and_removed_before_its_zombie_is_reaped(facts: Facts) -> None:
     assert "populated 0" in facts["cgroup"]["events"]
     assert facts["cgroup"]["zombie"] == 9

@@ -223,6 +223,21 @@ def of_a_failed_enable() -> dict[str, object]:
     return facts
 
 
+def of_a_killed_enable() -> dict[str, object]:
+    """Is whoever enables a scheduler alive for as long as that takes, killed or not?"""
+    process, process_fd = start("--slow-init", str(SLOW_INIT_MS))
+    until("enabling")
+    os.kill(process, signal.SIGKILL)
+    looks = dead = 0
+    while True:
+        over = bool(select.select([process_fd], [], [], 0)[0])
+        # Behind the look at the process: who is dead by now was so while the kernel was still enabling.
+        if read(f"{SCX}/state") != "enabling":
+            return {"looks": looks, "dead while enabling": dead, "at its end": ended(process_fd)}
+        looks += 1
+        dead += over
+
+
 def of_a_cgroup() -> dict[str, object]:
     """Killed, deserted and removed before its process was reaped?"""
     os.mkdir("/tmp/cgroup")
@@ -248,6 +263,7 @@ def main() -> None:
         facts: dict[str, object] = {
             "watchers": of_watchers(),
             "failed enable": of_a_failed_enable(),
+            "killed enable": of_a_killed_enable(),
             "cgroup": of_a_cgroup(),
         }
     except Exception as error:
