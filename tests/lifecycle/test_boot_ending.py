@@ -79,6 +79,27 @@ def told(host: socket.socket) -> list[tuple[int, Any]]:
     ]
 
 
+def ending_of(
+    port: GuestPort,
+    plan: Plan,
+    outcome: Outcome,
+    *,
+    failure: str = "",
+    probe: PipeProbe | None = None,
+) -> BootEnding:
+    return BootEnding(
+        kernel,
+        port,
+        boot_ending().with_settings(drain_timeout=0.02),
+        plan,
+        outcome,
+        failure=failure,
+        name="scheduler 1",
+        probe=probe,
+        on_probe=lambda name, chunk: port.send(frames.PROBE, name.encode() + b"\0" + chunk),
+    )
+
+
 def end(
     wire: tuple[GuestPort, socket.socket],
     folder: Path,
@@ -99,17 +120,7 @@ def end(
         payload_output=output,
         payload_log=str(folder / "payload"),
     )
-    BootEnding(
-        kernel,
-        port,
-        boot_ending().with_settings(drain_timeout=0.02),
-        plan,
-        outcome,
-        failure=failure,
-        name="scheduler 1",
-        probe=probe,
-        on_probe=lambda name, chunk: port.send(frames.PROBE, name.encode() + b"\0" + chunk),
-    ).run()
+    ending_of(port, plan, outcome, failure=failure, probe=probe).run()
     os.close(output)
     if probe is not None:
         assert probe.stopped == 1
@@ -185,17 +196,7 @@ def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
 ) -> None:
     port, host = wire
     plan = Plan(command="/none", log_path=str(tmp_path))  # a folder
-    BootEnding(
-        kernel,
-        port,
-        boot_ending(),
-        plan,
-        Stopped(),
-        failure="",
-        name="scheduler 1",
-        probe=None,
-        on_probe=lambda name, chunk: None,
-    ).run()
+    ending_of(port, plan, Stopped()).run()
     heard = dict(told(host))
     assert heard[frames.OUTCOME]["outcome"] == "stopped"
     assert "Is a directory" in heard[frames.EXIT]["fault"]
@@ -204,17 +205,7 @@ def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
 def test_the_payload_is_its_own_to_bury_while_it_runs(wire: tuple[GuestPort, socket.socket], tmp_path: Path) -> None:
     output = os.open(tmp_path / "payload", os.O_RDWR | os.O_CREAT)
     plan = Plan(command="/none", payload=("/bin/sleep", "300"), payload_output=output)
-    ending = BootEnding(
-        kernel,
-        wire[0],
-        boot_ending(),
-        plan,
-        NotConfigured(),
-        failure="",
-        name="scheduler 1",
-        probe=None,
-        on_probe=lambda name, chunk: None,
-    )
+    ending = ending_of(wire[0], plan, NotConfigured())
     asked = Event("not_configured")
     assert ending.pids() == ()
     ending.start_payload(asked)
@@ -231,17 +222,7 @@ def test_a_link_in_the_place_of_the_log_is_not_followed(wire: tuple[GuestPort, s
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "log").symlink_to(tmp_path / "secret")
     plan = Plan(command="/none", log_path=str(tmp_path / "log"))
-    BootEnding(
-        kernel,
-        port,
-        boot_ending(),
-        plan,
-        Stopped(),
-        failure="",
-        name="scheduler 1",
-        probe=None,
-        on_probe=lambda name, chunk: None,
-    ).run()
+    ending_of(port, plan, Stopped()).run()
     heard = told(host)
     assert all(content != b"secret" for _, content in heard)
     assert "Too many levels of symbolic links" in dict(heard)[frames.EXIT]["fault"]
