@@ -39,7 +39,7 @@ EPILOG = """exit codes:
 
 examples:
   scxlife fuzz --seconds 60
-  scxlife fuzz --examples 100000 --jobs 2 --seed 7
+  scxlife fuzz --examples 100000 --jobs 2 --seed 7 --coverage
   scxlife fuzz --profile 6.12 --profile no-network
   scxlife fuzz --seconds 1h --seed 8 --database redis://fuzz.example:6379/0
   scxlife fuzz --examples 1000 --twice
@@ -71,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--database",
         metavar="URL",
         help="share findings by it: redis://HOST[:PORT][/DB], rediss://…, unix:///SOCKET (extra: redis) or a folder",
+    )
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="at the end print which parts of the table the runs have gone through, how often, and which none has",
     )
     parser.add_argument(
         "--twice",
@@ -109,6 +114,8 @@ def run(parsed: argparse.Namespace) -> int:
                 live.tell(_reached(whole.trouble, parsed.keep))
             live.show(whole)
     live.end(whole)
+    if parsed.coverage:
+        print("", *whole.coverage.table(shipped()), sep="\n")
     if whole.trouble:
         print(f"the database could not be reached at the end: what it lacks is in {parsed.keep}")
     return FOUND if whole.failures else 0

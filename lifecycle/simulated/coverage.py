@@ -55,6 +55,20 @@ class Coverage:
         ]
         return never
 
+    def table(self, definition: Definition) -> list[str]:
+        """Lines: each state with how often a step began in it and how many of its ways were gone, each guard with how
+        often it gave each answer, and what no run has come to."""
+        every = ways(definition)
+        lines = [f"{'state':18} {'steps':>10} {'ways':>6} {'of':>4}"]
+        for name, state in definition.states.items():
+            of_state = [self.ways[way] for way in every if way[0] == name]
+            if state.final is None:
+                lines.append(f"{name:18} {sum(of_state):10} {sum(map(bool, of_state)):6} {len(of_state):4}")
+        lines += ["", f"{'guard':26} {'true':>10} {'false':>10}"]
+        lines += [f"{name:26} {self.guards[name, True]:10} {self.guards[name, False]:10}" for name in definition.guards]
+        never = self.missing(definition)
+        return [*lines, "", f"{len(never)} that no run has come to:", *(f"  {what}" for what in never)]
+
     def summary(self, definition: Definition) -> str:
         """One line of counts."""
         every = ways(definition)
@@ -88,4 +102,6 @@ def _branch(definition: Definition, record: Mapping[str, Any]) -> int:
 def _words(definition: Definition, state: str, event: str, number: int) -> str:
     branch = definition.cells[state, event][number]
     guards = ", ".join(name if wanted else f"not {name}" for name, wanted in branch.guards)
-    return f"{state} × {event}" + (f" if {guards}" if guards else "") + f": {branch.decision.kind}"
+    where = f"{state} × {event}" + (f" if {guards}" if guards else "")
+    decision = branch.decision
+    return f"{where} → {decision.target}" if decision.kind == GO else f"{where}: {decision.kind}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scxlife.lifecycle.cli import main
+from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.simulated import properties
 
 PLANTED = "nobody is ever started"
@@ -24,6 +26,22 @@ def test_a_small_attack_says_what_it_has_run(capsys: pytest.CaptureFixture[str],
     assert "20 runs" in out
     assert "ways through the table" in out
     assert status == (1 if list(tmp_path.rglob("*.yaml")) else 0)
+
+
+def test_the_table_of_the_coverage_says_what_was_gone_through_and_what_was_not(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    main(["fuzz", "--examples", "20", "--seed", "3", "--coverage", "--keep", str(tmp_path)])
+    told = capsys.readouterr().out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in told if line and not line.startswith(" ")}
+    assert rows["idle"][:2] == ["20", "1"]
+    assert "stopping" in rows and "done" not in rows
+    assert sum(map(int, rows["early_ready"])) > 0
+    taken, every = map(int, re.findall(r"(\d+) of (\d+) ways", "\n".join(told))[0])
+    assert sum(int(row[1]) for row in map(rows.get, shipped().states) if row) == taken
+    never = [line for line in told if line.startswith("  ")]
+    assert len([line for line in never if " × " in line]) == every - taken
+    assert told[-len(never) - 1] == f"{len(never)} that no run has come to:"
 
 
 @pytest.fixture
