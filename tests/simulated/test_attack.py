@@ -21,7 +21,8 @@ REGRESSIONS = Path(__file__).parent.parent / "regressions"
 # More by hand: SCXLIFE_EXAMPLES=100000
 EXAMPLES = int(os.environ.get("SCXLIFE_EXAMPLES", "2000"))
 
-# The same examples in every run, so that CI says the same twice.
+# The same examples in every run of the same tests, so that CI says the same twice. Hypothesis draws constants of the
+# modules that are loaded, too: after a change, and beside other tests, they are others.
 settled = settings(
     derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
 )
