@@ -53,7 +53,7 @@ class Guards:
         before, facts.kernel_seconds = facts.kernel_seconds or 0.0, kernel_seconds(self._kernel, facts.pid)
         share, timeout = settings["verifier_share"], settings["attach_timeout"]
         assert isinstance(timeout, (int, float))
-        # In no time nobody makes progress. (A deadline of no time that starts over would never let anybody wait.)
+        # In no time nobody makes progress, and a deadline that starts over at once would never let anybody wait.
         if not isinstance(share, (int, float)) or timeout == 0:
             return False
         worked = (facts.kernel_seconds or 0.0) - before

@@ -34,14 +34,12 @@ def test_the_table_of_the_coverage_says_what_was_gone_through_and_what_was_not(
     main(["fuzz", "--examples", "20", "--seed", "3", "--coverage", "--keep", str(tmp_path)])
     told = capsys.readouterr().out.splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in told if line and not line.startswith(" ")}
-    assert rows["idle"][:2] == ["20", "1"]
-    assert "stopping" in rows and "done" not in rows
-    assert sum(map(int, rows["early_ready"])) > 0
     taken, every = map(int, re.findall(r"(\d+) of (\d+) ways", "\n".join(told))[0])
-    assert sum(int(row[1]) for row in map(rows.get, shipped().states) if row) == taken
-    never = [line for line in told if line.startswith("  ")]
+    assert 0 < sum(int(row[1]) for row in map(rows.get, shipped().states) if row) == taken
+    (heading,) = (number for number, line in enumerate(told) if line.endswith(" that no run has come to:"))
+    never = told[heading + 1 :]
+    assert told[heading].split()[0] == str(len(never))
     assert len([line for line in never if " × " in line]) == every - taken
-    assert told[-len(never) - 1] == f"{len(never)} that no run has come to:"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from scxlife.lifecycle.simulated.coverage import Coverage, Way, ways
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import run
 from scxlife.lifecycle.simulated.scenario import Scenario, parse
+from scxlife.platform.sim.program import Attach, Program, Serve
 
 from .collect import REACHED, UNREACHED, file_of, found_near
 
@@ -52,6 +53,20 @@ def test_what_is_listed_as_never_reached_is_in_the_table_and_is_not_reached() ->
     assert [
         path.name for path in FILES if path.name in {file_of(way) for way in ways(shipped()) if words(way) in UNREACHED}
     ] == []
+
+
+def test_the_table_has_what_one_run_has_gone_through() -> None:
+    coverage = Coverage()
+    done = run(Scenario(program=Program((Attach(), Serve())), patience=2.0))
+    coverage.add(done.definition, done.records)
+    lines = coverage.table(done.definition)
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line and not line.startswith(" ")}
+    assert rows["idle"] == ["1", "1", "3"]
+    assert rows["settling"][:2] == ["0", "0"]
+    assert rows["early_ready"] == ["1", "0"]
+    assert "done" not in rows
+    assert "  idle × interrupt → done" in lines and "  idle × start → locating" not in lines
+    assert "  guard early_ready is false" in lines and "  guard early_ready is true" not in lines
 
 
 @pytest.mark.parametrize("answer", [True, False])

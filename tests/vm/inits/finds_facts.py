@@ -229,13 +229,15 @@ def of_a_killed_enable() -> dict[str, object]:
     until("enabling")
     os.kill(process, signal.SIGKILL)
     looks = dead = 0
-    while True:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         over = bool(select.select([process_fd], [], [], 0)[0])
         # Behind the look at the process: who is dead by now was so while the kernel was still enabling.
         if read(f"{SCX}/state") != "enabling":
             return {"looks": looks, "dead while enabling": dead, "at its end": ended(process_fd)}
         looks += 1
         dead += over
+    raise TimeoutError(f"enabling without end: {looks} looks")
 
 
 def of_a_cgroup() -> dict[str, object]:
