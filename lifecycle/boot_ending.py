@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +119,7 @@ class BootEnding:
         return None if self._probe is None else ProbeSource(self._probe, self._on_probe)
 
     def _signal_source(self) -> EventSource:
-        return SignalSource(self._kernel, dict.fromkeys((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), "interrupt"))
+        return SignalSource.of_supervisor(self._kernel, "interrupt")
 
     # -- actions
 

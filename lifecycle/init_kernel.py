@@ -11,11 +11,10 @@ from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 
 from scxlife.platform.linux import LinuxKernel
+from scxlife.platform.sources.signals import ENDING
 
 # A child of init that nobody owns any more must not be able to keep it from all else, however fast more of them die.
 AT_ONCE = 1000
-# What would otherwise be lost (SIGTERM, SIGHUP), or raise KeyboardInterrupt anywhere (SIGINT).
-KEPT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class InitKernel(LinuxKernel):
@@ -27,13 +26,14 @@ class InitKernel(LinuxKernel):
         self._more = False
 
     def keep_signals(self) -> None:
-        """From now on the signals that ask for the end wait, and are neither lost nor deadly. Call it first of all."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, KEPT)
+        """From now on the signals that ask for the end wait. Call it first of all: they would be lost (SIGTERM), or
+        raise KeyboardInterrupt anywhere (SIGINT)."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
-    def signal_fd(self, signals: Iterable[int]) -> int:
+    def signal_fd(self, signals: Iterable[int], *, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> int:
         """As the port says, and what came before is told at once."""
         caught = tuple(signals)
-        fd = super().signal_fd(caught)
+        fd = super().signal_fd(caught, ignored=ignored, blocked=blocked)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, caught)
         return fd
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -240,8 +239,7 @@ class Supervision:
     def _signal_source(self) -> EventSource:
         from scxlife.platform.sources.signals import SignalSource
 
-        caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        return SignalSource(self.kernel, dict.fromkeys(caught, "interrupt"))
+        return SignalSource.of_supervisor(self.kernel, EventName.INTERRUPT)
 
     def _payload_source(self) -> EventSource | None:
         child = self.payload.process.child

@@ -102,6 +102,7 @@ class Kernel(Protocol):
         stdout: int,
         stderr: int,
         cgroup: int | None = None,
+        death_signal: int | None = None,
     ) -> int:
         """Run the program `path`; returns its pid once the exec has succeeded.
 
@@ -109,6 +110,10 @@ class Kernel(Protocol):
         itself), none blocked, and no descriptor but 0 to 2, which are copies of the three given; these may themselves
         be 0 to 2 in any order. It is born in `cgroup`, a descriptor of a `cgroup.procs` open for writing, so that no
         child of its can escape; CgroupError when it can't be.
+
+        The kernel sends it `death_signal` when the thread that calls this ends, in whatever way. It is not inherited
+        by its children, and is lost where the program has set-user-ID rights or file capabilities of its own.
+        prctl(2), PR_SET_PDEATHSIG
 
         ENOENT: the file, or the interpreter that its first line names, does not exist. EACCES: not executable, or a
         directory. ENOEXEC: no format that the kernel knows (never handed to a shell). ETXTBSY: somebody has it open for
@@ -243,11 +248,16 @@ class Kernel(Protocol):
         ENOBUFS: some were lost; the next call goes on behind the gap. lib/kobject_uevent.c
         """
 
-    def signal_fd(self, signals: Iterable[int]) -> int:
+    def main_thread(self) -> bool:
+        """Whether this is the process's first thread, which lives as long as the process does. gettid(2)"""
+
+    def signal_fd(self, signals: Iterable[int], *, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> int:
         """A descriptor that turns readable when one of `signals` comes; until `signal_close` they do nothing else,
         and SIGINT raises no KeyboardInterrupt. Only in the main thread. EBUSY: one is open already.
 
-        Nothing is blocked: a blocked signal would be inherited by what is spawned. pipe(2), sigaction(2)
+        Until then `ignored` are ignored, and `blocked` are blocked: a fault of our own still ends us, the same signal
+        from somebody else does not. A signal that was ignored before stays ignored, as nohup(1) wants it, but for
+        SIGTERM. `spawn` gives its child none of this. pipe(2), sigaction(2), sigprocmask(2)
         """
 
     def signal_read(self, fd: int) -> list[int]:

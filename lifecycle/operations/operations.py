@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any
 
 from scxlife import __version__
@@ -247,5 +246,4 @@ class Operations:
         return RemainsSource(self.kernel, pid, others, cadence=self._seconds("cadence"))
 
     def _signal_source(self) -> EventSource:
-        caught = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        return SignalSource(self.kernel, dict.fromkeys(caught, "interrupt"))
+        return SignalSource.of_supervisor(self.kernel, EventName.INTERRUPT)

@@ -1,7 +1,7 @@
-"""A child that enters a cgroup before it becomes another program.
+"""A child that enters a cgroup, and asks for a parent-death signal, before it becomes another program.
 
-posix_spawn(3) can do that only since glibc 2.39, and Python's can't at all. Whoever is moved in from outside may have
-had children of its own by then; a child that moves itself has none.
+posix_spawn(3) can do the first only since glibc 2.39, the second never, and Python's does neither. A process that is
+moved in from outside may have had children of its own by then; a child that moves itself has none.
 """
 
 from __future__ import annotations
@@ -24,19 +24,35 @@ _REPORT = struct.Struct("?i")
 _FAILED = 127
 
 
-def fork_exec(path: str, argv: Sequence[str], env: Mapping[str, str], standard: Sequence[int], cgroup: int) -> int:
+def fork_exec(
+    path: str,
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    standard: Sequence[int],
+    cgroup: int | None,
+    death_signal: int | None,
+) -> int:
     """The pid of a child that runs `path` with `standard` as its descriptors 0 to 2, in the cgroup whose
     `cgroup.procs` the descriptor is open on. Raises CgroupError, OSError; ValueError for a NUL in an argument."""
     words, environment = [os.fsencode(word) for word in argv], {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
     if any(b"\0" in word for word in (os.fsencode(path), *words, *environment, *environment.values())):
         raise ValueError("embedded null byte")
+    if death_signal is not None:
+        # Loaded before the fork: the child of a process with threads may not take the locks of an import.
+        from .libc import set_parent_death_signal
     report, said = os.pipe2(os.O_CLOEXEC)
+    parent = os.getpid()
     try:
         # Between the fork and the exec no handler of ours may run in the child.
         mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
+                if death_signal is not None:
+                    set_parent_death_signal(death_signal)
+                    if os.getppid() != parent:
+                        # It ended before the kernel was asked to tell.
+                        os.kill(os.getpid(), signal.SIGKILL)
                 _become(path, words, environment, standard, cgroup, said)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -55,12 +71,13 @@ def fork_exec(path: str, argv: Sequence[str], env: Mapping[str, str], standard: 
 
 
 def _become(
-    path: str, argv: list[bytes], env: dict[bytes, bytes], standard: Sequence[int], cgroup: int, said: int
+    path: str, argv: list[bytes], env: dict[bytes, bytes], standard: Sequence[int], cgroup: int | None, said: int
 ) -> NoReturn:
     entered = False
     try:
         os.setpgid(0, 0)
-        os.write(cgroup, b"0")
+        if cgroup is not None:
+            os.write(cgroup, b"0")
         entered = True
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import struct
+import threading
 from typing import TYPE_CHECKING
 
 from scxlife.platform.kernel import ExitStatus
@@ -42,13 +43,17 @@ class Processes:
         stdout: int,
         stderr: int,
         cgroup: int | None = None,
+        death_signal: int | None = None,
     ) -> int:
         with copies((stdin, stdout, stderr)) as standard:
-            if cgroup is None:
+            if cgroup is None and death_signal is None:
                 return _posix_spawn(path, argv, env, standard)
             from .fork import fork_exec
 
-            return fork_exec(path, argv, env, standard, cgroup)
+            return fork_exec(path, argv, env, standard, cgroup, death_signal)
+
+    def main_thread(self) -> bool:
+        return threading.get_native_id() == os.getpid()
 
     def pidfd_open(self, pid: int) -> int:
         return os.pidfd_open(pid)

@@ -20,8 +20,9 @@ _QUEUED_UEVENTS = 64
 class SignalPipe(Description):
     name = "pipe:[1]"
 
-    def __init__(self, caught: tuple[int, ...]) -> None:
+    def __init__(self, caught: tuple[int, ...], silent: frozenset[int]) -> None:
         self.caught = caught
+        self.silent = silent
         self.numbers: list[int] = []
 
     def poll(self) -> int:
@@ -53,11 +54,11 @@ class EventCalls(Caller):
             fail(errno.ENOTSOCK)
         return socket.receive()
 
-    def signal_fd(self, signals: Iterable[int]) -> int:
+    def signal_fd(self, signals: Iterable[int], *, ignored: Iterable[int] = (), blocked: Iterable[int] = ()) -> int:
         self.enter("signal_fd")
         if self._signals is not None:
             fail(errno.EBUSY)
-        pipe = SignalPipe(tuple(signals))
+        pipe = SignalPipe(tuple(signals), frozenset({*ignored, *blocked}))
         fd = self.install(pipe)
         self._signals = pipe
         return fd
@@ -77,6 +78,8 @@ class EventCalls(Caller):
         """A signal has come to the supervisor itself: told, or what its default is in a Python program."""
         if self._signals is not None and number in self._signals.caught:
             self._signals.numbers.append(number)
+        elif self._signals is not None and number in self._signals.silent:
+            return
         elif number == signal.SIGINT:
             self._interrupted = True
         else:

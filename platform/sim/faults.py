@@ -27,6 +27,7 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "reap_orphan": (),
     "child_fd": ("EMFILE", "ENFILE", "ENOMEM"),
     "set_child_subreaper": (),
+    "main_thread": (),
     "open": ("EMFILE", "ENFILE", "ENOMEM", "EIO"),
     "read": ("EIO", "ENOMEM"),
     "pread": ("EIO", "ENOMEM"),

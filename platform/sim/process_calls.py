@@ -57,6 +57,7 @@ class ProcessCalls(Caller):
         stdout: int,
         stderr: int,
         cgroup: int | None = None,
+        death_signal: int | None = None,
     ) -> int:
         self.enter("spawn")
         node = self.walk(path)
@@ -76,6 +77,7 @@ class ProcessCalls(Caller):
             fail(number(program.exec_errno), path)
         process = machine.start(self.process, program, comm=path.rpartition("/")[2])
         process.root = process
+        process.death_signal = death_signal
         if isinstance(control, OpenControl):
             control.cgroup.enter(process)
         process.output = output
@@ -85,6 +87,10 @@ class ProcessCalls(Caller):
         self.clock.advance(self.clock.now + nanoseconds(program.exec_takes))
         process.start()
         return process.pid
+
+    def main_thread(self) -> bool:
+        self.enter("main_thread")
+        return True
 
     def pidfd_open(self, pid: int) -> int:
         self.enter("pidfd_open")

@@ -61,6 +61,7 @@ class Process(Thread):
         self.cgroup: CgroupNode | None = None
         self.catches: frozenset[int] = frozenset()
         self.ignores: frozenset[int] = frozenset()
+        self.death_signal: int | None = None
         self.asked_to_end = False
         self.uninterruptible = False
         self.subreaper = False
@@ -251,6 +252,8 @@ class Processes:
         heir = next((one for one in dead.ancestors() if one.subreaper and one.alive), self.init)
         orphans, dead.children = dead.children, []
         for orphan in orphans:
+            if orphan.death_signal is not None:
+                orphan.signal(orphan.death_signal)
             orphan.parent = heir
             heir.children.append(orphan)
             if not orphan.alive and heir.ignores_children:
