@@ -73,6 +73,7 @@ class FileStat:
     mode: int
     size: int
     mtime_ns: int
+    uid: int = 0
 
 
 class Kernel(Protocol):
