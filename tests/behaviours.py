@@ -43,6 +43,7 @@ SERIES: Mapping[str, tuple[int, ...]] = {
     "I": tuple(range(1, 10)),
     "J": tuple(range(1, 7)),
     "K": tuple(range(1, 13)),
+    "L": tuple(range(1, 18)),
 }
 TITLES = {
     "contract-": "The contract",
@@ -59,6 +60,7 @@ TITLES = {
     "I": "Logs and channels",
     "J": "Results from a guest",
     "K": "The supervisor's own state",
+    "L": "Attacks, and what other tools' users reported",
 }
 
 GUEST, HOST, SCRIPTED = "guest's kernel", "host's kernel", "in process"
@@ -85,7 +87,7 @@ class Behaviour:
     what: str
     shown: tuple[str, ...] = ()
     lacks: str = ""
-    waits: Literal["", "simulated kernel", "operations", "real kernel"] = ""
+    waits: Literal["", "simulated kernel", "operations", "real kernel", "an ordinary guest"] = ""
     not_ours: str = ""
 
 
