@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import TracebackType
     from typing import TextIO
 
-    from scxlife.fsm.sources import Waiter
     from scxlife.platform.kernel import Kernel
 
 #: Bytes that are kept for a reader who does not read at the moment.
@@ -141,7 +141,7 @@ class Outlet:
     def lost(self) -> str | None:
         """What its reader has missed, as one line; None when that is nothing."""
         if self.error is not None and not isinstance(self.error, BrokenPipeError):
-            return f"{self.name} ends early: {self.error.strerror}"
+            return f"{self.name} ends here: {self.error.strerror}"
         if self.dropped:
             return f"{self.name}: {self.dropped} lines were dropped: they were not read in time"
         return None
@@ -184,15 +184,23 @@ class Outlet:
 
 
 class Outlets:
-    """Waits as `waiter` does, and writes meanwhile what outlets have pending."""
+    """Waits as `kernel` does, and writes meanwhile what its outlets have pending."""
 
-    def __init__(self, kernel: Kernel, waiter: Waiter | None = None) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.waiter: Waiter = waiter or kernel
         self._outlets: list[Outlet] = []
 
+    def __enter__(self) -> Outlets:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish()
+
     def add(self, outlet: Outlet) -> Outlet:
-        self._outlets = [*(each for each in self._outlets if not each.closed), outlet]
+        """Take `outlet` in. Those that are closed and lost nothing are forgotten."""
+        self._outlets = [*(each for each in self._outlets if not each.closed or each.lost()), outlet]
         return outlet
 
     def standard(self, stream: TextIO, gap: Callable[[int], str] = gap_line) -> Outlet:
@@ -207,13 +215,13 @@ class Outlets:
         return self.add(outlet)
 
     def monotonic(self) -> float:
-        return self.waiter.monotonic()
+        return self.kernel.monotonic()
 
     def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
         waiting = {fd: outlet for outlet in self._outlets if (fd := outlet.fileno()) is not None}
         if not waiting:
-            return self.waiter.poll(fds, timeout)
-        ready = self.waiter.poll({*fds, *waiting}, timeout)
+            return self.kernel.poll(fds, timeout)
+        ready = self.kernel.poll({*fds, *waiting}, timeout)
         for fd, _ in ready:
             if fd in waiting:
                 waiting[fd].flush()

@@ -24,7 +24,8 @@ class Plan:
     """A command with its arguments, its log, the file that says it is ready (for that profile), a payload.
 
     `command` is a path; the arguments are those in `arguments_file`, where there is one; `payload_output` is the
-    descriptor that the payload writes to, `payload_log` the file behind it, where there is one.
+    descriptor that the payload writes to, `payload_log` the file behind it, where there is one. `log_fd` is a
+    descriptor to which the output goes as it comes, instead of into `log_path`.
     """
 
     command: str
@@ -32,6 +33,7 @@ class Plan:
     arguments_file: str | None = None
     environment: Mapping[str, str] = attrs.Factory(dict)
     log_path: str = "/tmp/sched.log"
+    log_fd: int | None = None
     ready_file: str | None = None
     payload: tuple[str, ...] = ()
     payload_environment: Mapping[str, str] = attrs.Factory(dict)

@@ -19,6 +19,7 @@ from scxlife.fsm.problems import DefinitionError
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
 from scxlife.lifecycle.commands.written import write
+from scxlife.lifecycle.destinations import check_output
 from scxlife.lifecycle.options import boot_ending, operations, shipped
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
@@ -71,6 +72,7 @@ def run(parsed: argparse.Namespace) -> int:
     form = parsed.format or ("svg" if output is None else SUFFIXES.get(output.suffix.lower()))
     if form is None:
         raise UsageError(f"-o {output}: its suffix names no format; name one: --format {', '.join(FORMATS)}")
+    check_output("-o", output)
     if parsed.tapes.count("-") > 1:
         raise UsageError("standard input can be read once: name - once")
     try:

@@ -171,7 +171,7 @@ def test_a_full_disk_is_reported(alarm: None) -> None:
     with Path("/dev/full").open("wb", buffering=0) as file:
         outlet = Outlet(KERNEL, file.fileno(), name="--tape x")
         outlet.write(b"one\n")
-        assert outlet.finish() == "--tape x ends early: No space left on device"
+        assert outlet.finish() == "--tape x ends here: No space left on device"
 
 
 def test_a_regular_file_is_written_where_it_is_at(tmp_path: Path) -> None:
