@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import stat
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def check_output(option: str, path: str | Path | None) -> None:
 
 
 def _check_kind(option: str, path: str, kinds: tuple[int, ...]) -> None:
-    kind = stat.S_IFMT(os.lstat(path).st_mode)
+    kind = stat.S_IFMT(Path(path).lstat().st_mode)
     if kind == stat.S_IFLNK:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if kind not in kinds:
@@ -116,11 +117,19 @@ def _check_folder(option: str, path: str) -> None:
     try:
         os.close(os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC))
     except OSError as error:
-        # EISDIR: not on this kernel; EOPNOTSUPP: not on this file system.
-        unknown = error.errno in (errno.EISDIR, errno.EOPNOTSUPP)
-        if unknown and os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-            return
-        raise UsageError(f"{option} {path}: no file can be made in {folder}: {error.strerror}") from None
+        if error.errno not in (errno.EISDIR, errno.EOPNOTSUPP):
+            raise _no_file(option, path, error) from None
+        # No such files on this file system: only one with a name shows it.
+        probe = folder / f".scxlife-{secrets.token_hex(4)}"
+        try:
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+            probe.unlink()
+        except OSError as error:
+            raise _no_file(option, path, error) from None
+
+
+def _no_file(option: str, path: str, error: OSError) -> UsageError:
+    return UsageError(f"{option} {path}: no file can be made in {Path(path).parent}: {error.strerror}")
 
 
 def _refused(option: str, path: str, error: OSError | ValueError) -> UsageError:

@@ -53,7 +53,7 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
             say(f"  {line}")
 
 
-def print_json(outcome: Outcome, definition: str, write: Callable[[str], object] | None = None, **more: Any) -> None:
+def print_json(outcome: Outcome, definition: str, write: Callable[[str], object] | None = None, /, **more: Any) -> None:
     """One object, the last line of stdout. `write` writes a line there; by default it is written at once."""
     line = json_text({**as_json(outcome, definition, __version__), **more})
     if write is not None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
+from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.json_text import json_text
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
-from scxlife.lifecycle.commands.scenario_file import is_scenario
+from scxlife.lifecycle.commands.scenario_file import is_scenario, scenario_in
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
@@ -101,13 +101,12 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _run_again(name: str, *, real: bool) -> int:
-    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
     from scxlife.lifecycle.simulated.show import show
 
     try:
-        scenario = parse(Path(name).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ScenarioError) as error:
-        return _refuse(f"{name}: {error}")
+        scenario = scenario_in(name)
+    except OSError as error:
+        return _refuse(f"{name}: {error.strerror or error}")
     if real:
         return _play(name, scenario)
     return DIFFERS if show(scenario, print) else SAME
@@ -131,7 +130,7 @@ def _play(name: str, scenario: Scenario) -> int:
 
 def _opened(tape: str, stack: ExitStack) -> BinaryIO:
     if tape != "-":
-        return stack.enter_context(Path(tape).open("rb"))
+        return stack.enter_context(open_to_read(tape))
     if sys.stdin is None:
         raise _Mistake("standard input is closed; name a file instead of -")
     return sys.stdin.buffer

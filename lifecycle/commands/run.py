@@ -118,7 +118,7 @@ def run(parsed: argparse.Namespace) -> int:
             os.environ,
             outlets,
             notify_fd=parsed.notify_fd,
-            metrics=parsed.metrics and Metrics(parsed.metrics, definition, name, realtime=time.time),
+            metrics=None if parsed.metrics is None else Metrics(parsed.metrics, definition, name, realtime=time.time),
         )
         with TapeFile(parsed.tape, outlets) as tape, listening as listeners:
             observer = Tape(definition, kernel.monotonic, timeline, tape, listeners)

@@ -13,6 +13,7 @@ from scxlife.diagrams.timeline.html import html
 from scxlife.diagrams.timeline.perfetto import perfetto
 from scxlife.diagrams.timeline.reading import read
 from scxlife.diagrams.timeline.svg import svg
+from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError
@@ -100,7 +101,7 @@ def _charts(name: str, given: Definition | None) -> list[Chart]:
             return [_chart(title, lines, given) for title, lines in zip(titles, tapes(name), strict=False)]
         with ExitStack() as stack:
             if name != "-":
-                return [_chart(title, lines_of(stack.enter_context(Path(name).open("rb"))), given)]
+                return [_chart(title, lines_of(stack.enter_context(open_to_read(name))), given)]
             if sys.stdin is None:
                 raise UsageError("standard input is closed; name a file instead of -")
             return [_chart(title, lines_of(sys.stdin.buffer), given)]
