@@ -12,12 +12,12 @@ _ALONE = re.compile(_NUMBER, re.ASCII)
 LONGEST = 366 * 86400.0
 
 
-def parse_duration(text: str) -> float:
-    """Seconds for numbers with their units, or for one number alone. Raises ValueError, saying what is wrong and what
-    would be right."""
+def parse_duration(text: str, *, alone: bool = True) -> float:
+    """Seconds for numbers with their units, or for one number alone, unless `alone` is false. Raises ValueError, saying
+    what is wrong and what would be right."""
     written = text.strip()
-    if alone := _ALONE.fullmatch(written):
-        seconds = float(alone[1])
+    if alone and (number := _ALONE.fullmatch(written)):
+        seconds = float(number[1])
     elif written and (match := _FORM.fullmatch(written)):
         amounts = zip(match.groups(), reversed(_UNITS.values()), strict=True)
         seconds = sum(float(amount) * size for amount, size in amounts if amount is not None)

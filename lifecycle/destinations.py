@@ -16,9 +16,10 @@ _STANDARD = {"/dev/stdout": STDOUT, "/dev/stderr": 2}
 _BY_NUMBER = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 # Never through a link that somebody else may have put there, and never waiting for a FIFO's reader.
 _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CHOOSE = "name a file in a folder that can be written"
 _REASONS = {
-    errno.ELOOP: "it is a symbolic link; name the file itself",
-    errno.ENXIO: "nobody reads this FIFO; start its reader first",
+    errno.ELOOP: ("it is a symbolic link", "name the file itself"),
+    errno.ENXIO: ("nobody reads this FIFO or socket", "start its reader first"),
 }
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device", stat.S_IFIFO: "a FIFO"}
 
@@ -35,9 +36,9 @@ def inherited(option: str, path: str) -> int | None:
     try:
         mode = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
     except (OSError, OverflowError):
-        raise UsageError(f"{option} {path}: we were given no such descriptor") from None
+        raise UsageError(f"{option} {path}: we were given no such descriptor", _CHOOSE) from None
     if mode == os.O_RDONLY:
-        raise UsageError(f"{option} {path}: this descriptor is open for reading only")
+        raise UsageError(f"{option} {path}: this descriptor is open for reading only", _CHOOSE)
     return fd
 
 
@@ -60,7 +61,7 @@ def open_new(option: str, path: str) -> int:
         raise _refused(option, path, error) from None
     if stat.S_ISBLK(os.fstat(fd).st_mode):
         os.close(fd)
-        raise UsageError(f"{option} {path}: it is a block device; name a file")
+        raise UsageError(f"{option} {path}: it is a block device", _CHOOSE)
     return fd
 
 
@@ -105,15 +106,15 @@ def _check_kind(option: str, path: str, kinds: tuple[int, ...]) -> None:
     if kind == stat.S_IFLNK:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if kind not in kinds:
-        raise UsageError(f"{option} {path}: it is {_KINDS.get(kind, 'a device')}; name a file")
+        raise UsageError(f"{option} {path}: it is {_KINDS.get(kind, 'a device')}", _CHOOSE)
 
 
 def _check_folder(option: str, path: str) -> None:
     folder = Path(path).parent
     if not folder.is_dir():
-        raise UsageError(f"{option} {path}: there is no folder {folder}; make it first")
+        raise UsageError(f"{option} {path}: there is no folder {folder}", f"make it first, or {_CHOOSE}")
     if not Path(path).name or path.endswith("/"):
-        raise UsageError(f"{option} {path}: that is no file's name")
+        raise UsageError(f"{option} {path}: that is no file's name", _CHOOSE)
     try:
         os.close(os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC))
     except OSError as error:
@@ -129,10 +130,11 @@ def _check_folder(option: str, path: str) -> None:
 
 
 def _no_file(option: str, path: str, error: OSError) -> UsageError:
-    return UsageError(f"{option} {path}: no file can be made in {Path(path).parent}: {error.strerror}")
+    return UsageError(f"{option} {path}: no file can be made in {Path(path).parent}: {error.strerror}", _CHOOSE)
 
 
 def _refused(option: str, path: str, error: OSError | ValueError) -> UsageError:
     if isinstance(error, ValueError):
-        return UsageError(f"{option} {path!r}: {error}")
-    return UsageError(f"{option} {path}: {_REASONS.get(error.errno or 0, error.strerror)}")
+        return UsageError(f"{option} {path!r}: {error}", _CHOOSE)
+    reason, hint = _REASONS.get(error.errno or 0, (error.strerror, _CHOOSE))
+    return UsageError(f"{option} {path}: {reason}", hint)

@@ -28,7 +28,7 @@ class LifeTapes:
         try:
             self._file = TapeFile(None if self._path is None else f"{self._path}.{number}", self._outlets)
         except UsageError as error:
-            self._say(f"scxlife: warning: {error}")
+            self._say("scxlife: warning: " + str(error).splitlines()[0])
 
     def __call__(self, line: str) -> None:
         self._file(line)

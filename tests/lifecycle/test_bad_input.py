@@ -27,6 +27,7 @@ SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
 #: A mount namespace of our own; as a user, inside a user namespace too.
 PRIVATE_MOUNTS = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
 USAGE = 2
+HINT = "hint: name a file in a folder that can be written"
 
 
 @pytest.fixture
@@ -299,7 +300,7 @@ def test_L7_a_disk_that_takes_no_log_is_refused_before_the_start(tmp_path: Path,
     code, outcome, stderr = run_on_disk(disk, tmp_path, PROGRAMS / "floods", 100, tmp_path / "ready")
     assert (code, outcome) == (USAGE, {})
     disk = f"{tmp_path}/disk"
-    assert stderr == f"scxlife: error: --log {disk}/log: no file can be made in {disk}: {os.strerror(error)}\n"
+    assert stderr == f"scxlife: error: --log {disk}/log: no file can be made in {disk}: {os.strerror(error)}\n{HINT}\n"
     assert not (tmp_path / "ready").exists()
 
 

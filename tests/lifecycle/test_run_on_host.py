@@ -208,7 +208,7 @@ def test_L7_a_log_that_is_a_link_is_refused_before_the_start(tmp_path: Path) -> 
     command = [*SCXLIFE, "run", "--ready", "none", "--log", str(tmp_path / "log"), "--", "touch", str(tmp_path / "ran")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 2
-    assert done.stderr == f"scxlife: error: --log {tmp_path}/log: it is a symbolic link; name the file itself\n"
+    assert done.stderr == f"scxlife: error: --log {tmp_path}/log: it is a symbolic link\nhint: name the file itself\n"
     assert (tmp_path / "target").read_text() == "precious"
     assert not (tmp_path / "ran").exists()
 
