@@ -26,7 +26,11 @@ _AT_ONCE = 4096
 
 def gap_line(lines: int) -> str:
     """What stands in a text in place of lines that were dropped."""
-    return f"scxlife: {lines} lines are missing here: they were not read in time"
+    return f"scxlife: {_counted(lines)} missing here, not read in time"
+
+
+def _counted(lines: int) -> str:
+    return f"{lines} line{'' if lines == 1 else 's'}"
 
 
 class Outlet:
@@ -34,7 +38,8 @@ class Outlet:
 
     When that is full, the oldest lines that have not been begun are dropped, and `gap` gives the line that stands in
     their place. `dropped` counts them. After an error of the descriptor, which `error` keeps, nothing more is written.
-    `name` is what a report calls it. With `owned`, `fd` is closed at the end too; its flags are never changed.
+    `name` is what a report calls it. With `owned`, `fd` is closed at the end too; its flags are never changed. With
+    `may_leave`, a reader that goes away has lost nothing.
 
     Wait for `fileno` to turn readable and call `flush`; `Outlets` does that for many. No method raises OSError.
     """
@@ -48,8 +53,10 @@ class Outlet:
         gap: Callable[[int], str] = gap_line,
         name: str = "the output",
         owned: bool = False,
+        may_leave: bool = False,
     ) -> None:
         self.name = name
+        self._may_leave = may_leave
         self.dropped = 0
         self.error: OSError | None = None
         self._kernel = kernel
@@ -140,10 +147,10 @@ class Outlet:
 
     def lost(self) -> str | None:
         """What its reader has missed, as one line; None when that is nothing."""
-        if self.error is not None and not isinstance(self.error, BrokenPipeError):
+        if self.error is not None and not (self._may_leave and isinstance(self.error, BrokenPipeError)):
             return f"{self.name} ends here: {self.error.strerror}"
         if self.dropped:
-            return f"{self.name}: {self.dropped} lines were dropped: they were not read in time"
+            return f"{self.name}: {_counted(self.dropped)} dropped, not read in time"
         return None
 
     # -- inside
@@ -209,7 +216,8 @@ class Outlets:
         with suppress(OSError, ValueError):
             stream.flush()
             fd = stream.fileno()
-        outlet = Outlet(self.kernel, fd, gap=gap, name={1: "stdout", 2: "stderr"}.get(fd, "the output"))
+        name = {1: "stdout", 2: "stderr"}.get(fd, "the output")
+        outlet = Outlet(self.kernel, fd, gap=gap, name=name, may_leave=True)
         if fd < 0:
             outlet.error = BrokenPipeError(EPIPE, "there is no such descriptor")
         return self.add(outlet)

@@ -32,7 +32,10 @@ def small_file(kernel: Kernel, path: str, limit: int = LARGEST) -> bytes:
     FIFO is not waited for, and no device is read."""
     fd = kernel.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        if not stat.S_ISREG(kernel.fstat(fd).mode):
+        mode = kernel.fstat(fd).mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is no regular file", path)
         whole = bytearray()
         while len(whole) <= limit and (part := kernel.read(fd, _CHUNK)):

@@ -70,7 +70,7 @@ def outcome_of(tmp_path: Path, command: str) -> Outcome:
 def test_row_2_a_file_that_can_not_be_read_is_spawn_failed(tmp_path: Path) -> None:
     outcome = outcome_of(tmp_path, "/bin/true")
     assert outcome.name == "spawn-failed"
-    assert f"{tmp_path}/sched_args can't be read: it is no regular file" in outcome.reason
+    assert f"{tmp_path}/sched_args can't be read: Is a directory" in outcome.reason
     assert not (tmp_path / "log").exists()
 
 

@@ -118,7 +118,7 @@ def test_L3_a_gap_stands_where_lines_are_missing(channel: Channel, alarm: None) 
     found: list[bytes] = []
     reader = threading.Thread(target=lambda: found.append(channel.drain()))
     reader.start()
-    assert finish(KERNEL, [outlet]) == [f"the output: {dropped} lines were dropped: they were not read in time"]
+    assert finish(KERNEL, [outlet]) == [f"the output: {dropped} lines dropped, not read in time"]
     os.close(channel.write)
     reader.join(LIMIT)
     read = found[0].splitlines(keepends=True)
@@ -157,14 +157,15 @@ def test_L3_a_reader_that_has_gone_is_no_error(channel: Channel, alarm: None) ->
 
 
 def test_a_reader_that_goes_while_lines_wait_ends_the_wait(alarm: None) -> None:
-    channel = Channel("pipe")
-    outlet = Outlet(KERNEL, channel.write)
-    for line in lines(5000):
-        outlet.write(line)
-    os.close(channel.read)
-    assert finish(KERNEL, [outlet], patience=LIMIT * 2) == []
-    assert isinstance(outlet.error, BrokenPipeError)
-    channel.close()
+    for may_leave, lost in ((True, []), (False, ["a tape ends here: Broken pipe"])):
+        channel = Channel("pipe")
+        outlet = Outlet(KERNEL, channel.write, name="a tape", may_leave=may_leave)
+        for line in lines(5000):
+            outlet.write(line)
+        os.close(channel.read)
+        assert finish(KERNEL, [outlet], patience=LIMIT * 2) == lost
+        assert isinstance(outlet.error, BrokenPipeError)
+        channel.close()
 
 
 def test_a_full_disk_is_reported(alarm: None) -> None:
