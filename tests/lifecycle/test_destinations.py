@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import socket
 import subprocess
 import sys
@@ -208,9 +209,19 @@ def test_L4_an_argument_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as large:
         large.truncate(300 << 20)
     a_socket(tmp_path / "socket")
-    for name in ("fifo", "zero", "folder", "large", "socket"):
-        with pytest.raises(ArgumentsError, match=f"{name} can't be read: "):
-            read_arguments(LinuxKernel(), str(tmp_path / name))
+
+    def stuck(*_: object) -> None:
+        raise AssertionError("it waits for a writer, or reads for ever")
+
+    former = signal.signal(signal.SIGALRM, stuck)
+    signal.alarm(LIMIT)
+    try:
+        for name in ("fifo", "zero", "folder", "large", "socket"):
+            with pytest.raises(ArgumentsError, match=f"{name} can't be read: "):
+                read_arguments(LinuxKernel(), str(tmp_path / name))
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, former)
 
 
 @pytest.mark.parametrize("command", [["replay"], ["timeline"], ["diagram", "--highlight"], ["check"]])
