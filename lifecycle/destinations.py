@@ -19,7 +19,6 @@ _SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CHOOSE = "name a file in a folder that can be written"
 _REASONS = {
     errno.ELOOP: ("it is a symbolic link", "name the file itself"),
-    errno.ENXIO: ("nobody reads this FIFO or socket", "start its reader first"),
 }
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device", stat.S_IFIFO: "a FIFO"}
 
@@ -136,5 +135,7 @@ def _no_file(option: str, path: str, error: OSError) -> UsageError:
 def _refused(option: str, path: str, error: OSError | ValueError) -> UsageError:
     if isinstance(error, ValueError):
         return UsageError(f"{option} {path!r}: {error}", _CHOOSE)
+    if error.errno == errno.ENXIO and Path(path).is_fifo():
+        return UsageError(f"{option} {path}: nobody reads this FIFO", "start its reader first")
     reason, hint = _REASONS.get(error.errno or 0, (error.strerror, _CHOOSE))
     return UsageError(f"{option} {path}: {reason}", hint)
