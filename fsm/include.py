@@ -9,13 +9,13 @@ different things of one name.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import NamedTuple
 
 import attrs
 
+from .bounded_files import read_bounded
 from .document import Document, key_of
 from .findings import Findings
 from .marks import VALUE, Joined
@@ -45,26 +45,6 @@ class _Part(NamedTuple):
     depth: int
     file: str
     above: tuple[str, ...]
-
-
-def read_bounded(path: str) -> bytes:
-    """The bytes of a file, at most one more than a definition may have. Raises OSError; never blocks on a pipe that
-    nobody writes to, never reads a device."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as error:  # a NUL in the path
-        raise OSError(0, str(error)) from None
-    try:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(0, "it is a directory")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise OSError(0, "it is neither a file nor a pipe")
-        os.set_blocking(fd, True)
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    finally:
-        os.close(fd)
 
 
 def read_whole(text: bytes, file: str, texts: dict[str, bytes]) -> Whole:
@@ -129,7 +109,7 @@ def _target(name: str, file: str, path: Path, findings: Findings) -> str | None:
 
 def _read(part: _Part, target: str, path: Path, texts: dict[str, bytes]) -> list[_Part]:
     try:
-        text = read_bounded(target)
+        text = read_bounded(target, MAX_BYTES)
     except OSError as error:
         part.findings.add(path, "unreadable", f"{target}: {error.strerror or error}")
         return []

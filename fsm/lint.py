@@ -9,12 +9,14 @@ from os import PathLike, fspath
 
 import attrs
 
+from .bounded_files import read_bounded
 from .codes import ERROR
 from .compile import compile_document
 from .definition import Definition
-from .include import read_bounded, read_whole
+from .include import read_whole
 from .problems import DefinitionError, Place, Problem
 from .structure import structure
+from .yaml_reader import MAX_BYTES
 
 
 @attrs.frozen
@@ -69,7 +71,7 @@ def check(path: str | PathLike[str]) -> Report:
     """Check the definition in the file at `path`; a file that can't be read is a problem like any other."""
     name = fspath(path)
     try:
-        text = read_bounded(name)
+        text = read_bounded(name, MAX_BYTES)
     except OSError as error:
         return Report(None, (Problem(Place(name, 1, 1), "unreadable", error.strerror or str(error)),))
     return check_text(text, name)

@@ -77,7 +77,7 @@ def replay(definition: Definition, tape: TapeReader) -> Replay:
         difference = Difference(tape.line, found.field, found.tape, found.expected, tape.text)
     except RecursionError:
         raise NotATape(tape.line, "it is nested too deeply") from None
-    missing = "" if difference is not None else account.missing(tape.torn)
+    missing = "" if difference is not None else account.missing(tape.missing)
     complete = difference is None and not missing
     return Replay(tape.line, account.steps, account.state, account.outcome, difference, complete, missing)
 
@@ -189,10 +189,10 @@ class _Account:
         self._kinds[kind](record)
         self._settle()
 
-    def missing(self, torn: bool) -> str:
+    def missing(self, cut: str) -> str:
         """What a tape lacks that ends here; nothing when it is whole."""
-        if torn:
-            return "its last line is cut off"
+        if cut:
+            return cut
         if self.outcome is not None:
             return ""
         if self._refused is not None:

@@ -70,7 +70,7 @@ def _scalar(value: Any, _: Any) -> Any:
         raise AmbiguousWord(f"{value!s} is a truth value to some YAML readers: say true or false, or put it in quotes")
     if value[:1].isdigit() and not isinstance(value, Quoted):
         try:
-            return parse_duration(value)
+            return parse_duration(value, alone=False)  # numbers were read before: this is 0755 or 1:30
         except ValueError as error:
             raise ValueError(f"{error}; what is a text stands in quotes") from None
     return str(value)

@@ -2,20 +2,23 @@
 
 The first record is the header: `{"kind": "tape", "version": 1, "machine": …, "seq": 0, "t": …}`. Each record has
 `seq` (counts from 0), `t` (monotonic seconds) and `kind`: `start`, `event` (came into the inbox), `step` (was
-delivered: state, cell, target, guards, actions), `action` (its result), `drop`, `end`. One record is one write.
+delivered: state, cell, target, guards, actions), `action` (its result), `drop`, `end`. One record is one write. A
+`gap` has none of these but `lines`: so many records are missing there, for they were not read in time.
 docs/tape.md has every field; `tape_reader` reads a tape back and `replay` holds it against its definition.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from .definition import Definition
+from .json_text import json_text
 
 VERSION = 1
+#: The kind of a line that a writer puts in place of `lines` records which it had to drop.
+GAP = "gap"
 
 Record = Mapping[str, Any]
 
@@ -23,7 +26,7 @@ Record = Mapping[str, Any]
 class Tape:
     """Numbers records and hands each, as a line of JSON without its newline, to whoever reads along.
 
-    Any line can be encoded as UTF-8.
+    Any line can be encoded as UTF-8, and is safe on a terminal.
     """
 
     def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], object]) -> None:
@@ -41,10 +44,7 @@ class Tape:
         )
 
     def __call__(self, record: Record) -> None:
-        text = _json({"seq": self._seq, **record})
-        # A file's name may be bytes that are no UTF-8, which Python carries as lone surrogates; no encoder takes those,
-        # and as JSON's own escapes they come back as they were.
-        line = text.encode("utf-8", "backslashreplace").decode()
+        line = _json({"seq": self._seq, **record})
         self._seq += 1
         for reader in self._readers:
             reader(line)
@@ -52,9 +52,9 @@ class Tape:
 
 def _json(record: Record) -> str:
     try:
-        return json.dumps(record, ensure_ascii=False, default=_plain, allow_nan=False)
+        return json_text(record, default=_plain, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(record), ensure_ascii=False, default=_plain)
+        return json_text(_finite(record), default=_plain)
 
 
 def _finite(value: object) -> object:

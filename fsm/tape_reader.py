@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NoReturn
 import attrs
 
 from .definition import Value
-from .tape import VERSION
+from .tape import GAP, VERSION
 
 #: Bytes of one record at most, with its newline. A longer line is not read to its end.
 LONGEST_LINE = 16 << 20
@@ -51,17 +51,18 @@ class TapeReader:
     """The records of a tape, one at a time. The header is read at once: NotATape is raised where there is none.
 
     `lines` are text or UTF-8, with or without their newlines. `line` and `text` are the place and the words of the
-    record that was read last. A last line that is only the beginning of a record ends the tape; `torn` is then true.
+    record that was read last. A last line that is only the beginning of a record ends the tape, and so does a gap, in
+    whose place records were dropped; `missing` then says so in words.
     """
 
     def __init__(self, lines: Iterable[str | bytes]) -> None:
         self._lines = iter(lines)
         self.line = 0
         self.text = ""
-        self.torn = False
+        self.missing = ""
         first = next(self, None)
         if first is None:
-            raise NotATape(1, "the header is cut off" if self.torn else "there is none: the tape is empty")
+            raise NotATape(1, "the header is cut off" if self.missing else "there is none: the tape is empty")
         self.first: Mapping[str, Any] = first
         self.header = _header(first)
 
@@ -78,7 +79,7 @@ class TapeReader:
             record = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
             if raw.startswith(b"{") and not raw.endswith(b"\n") and next(self._lines, None) is None:
-                self.torn = True
+                self.missing = "its last line is cut off"
                 raise StopIteration from None
             if isinstance(error, UnicodeDecodeError):
                 raise NotATape(number, "it is not UTF-8") from None
@@ -89,6 +90,9 @@ class TapeReader:
             raise NotATape(number, "it is nested too deeply") from None
         if not isinstance(record, dict):
             raise NotATape(number, "it is not a JSON object")
+        if record.get("kind") == GAP:
+            self.missing = f"line {number} is a gap: what comes after it can't be followed"
+            raise StopIteration
         self.line, self.text = number, text.rstrip("\r\n")
         return record
 

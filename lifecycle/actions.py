@@ -16,7 +16,7 @@ from scxlife.platform.kernel import CgroupError
 from scxlife.platform.process_group import lives
 from scxlife.platform.sched_ext import hotplug_seq, newest_link, snapshot
 
-from .logfile import open_log, trim
+from .logfile import Log, open_log, trim
 from .scheduler_names import EventName
 
 if TYPE_CHECKING:
@@ -141,7 +141,11 @@ class Actions:
         return True
 
     def open_log(self, event: Event) -> None:
-        self._facts.log = open_log(self._kernel, self._plan.log_path)
+        plan = self._plan
+        if plan.log_fd is None:
+            self._facts.log = open_log(self._kernel, plan.log_path)
+        else:
+            self._facts.log = Log(plan.log_fd, None, readable=False, owned=False)
 
     def remove_abandoned(self, event: Event) -> None:
         try:

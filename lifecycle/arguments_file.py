@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from scxlife.platform.text_files import small_file
 
 if TYPE_CHECKING:
     from scxlife.platform.kernel import Kernel
-
-_CHUNK = 65536
 
 
 class ArgumentsError(Exception):
@@ -17,9 +16,10 @@ class ArgumentsError(Exception):
 
 def read_arguments(kernel: Kernel, path: str) -> list[str]:
     """The words in the file, split as a shell would; none where there is no file or nothing in it. Raises
-    ArgumentsError for a file that can't be read, is not UTF-8, or leaves a quotation open."""
+    ArgumentsError for one that can't be read, is no regular file, is too large, is not UTF-8, or leaves a quotation
+    open."""
     try:
-        text = _content(kernel, path).decode("utf-8")
+        text = small_file(kernel, path).decode("utf-8")
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -37,14 +37,3 @@ def read_arguments(kernel: Kernel, path: str) -> list[str]:
     except ValueError as error:
         # "No closing quotation", "No escaped character"
         raise ArgumentsError(f"{path}: {str(error).lower()}: write it as on a shell's command line") from error
-
-
-def _content(kernel: Kernel, path: str) -> bytes:
-    fd = kernel.open(path, os.O_RDONLY)
-    try:
-        whole = bytearray()
-        while chunk := kernel.read(fd, _CHUNK):
-            whole += chunk
-        return bytes(whole)
-    finally:
-        kernel.close(fd)

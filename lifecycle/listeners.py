@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .metrics import Metrics
     from .outcomes import Outcome
+    from .outlet import Outlets
 
 #: Phases of a state in which the run is on its way to its end.
 _ENDING = ("stop", "reap")
@@ -47,11 +48,18 @@ class Listeners:
     """
 
     def __init__(
-        self, definition: Definition, environment: Mapping[str, str], *, notify_fd: int | None, metrics: Metrics | None
+        self,
+        definition: Definition,
+        environment: Mapping[str, str],
+        outlets: Outlets,
+        *,
+        notify_fd: int | None,
+        metrics: Metrics | None,
     ) -> None:
         self._definition = definition
         self._environment = environment
-        self._descriptor = None if notify_fd is None else ReadinessDescriptor(notify_fd)
+        self._outlets = outlets
+        self._descriptor = None if notify_fd is None else ReadinessDescriptor(notify_fd, outlets)
         self._manager = ServiceManager(environment.get(NOTIFY_SOCKET), self._descriptor)
         self._metrics = metrics
         self._stopping = False
@@ -64,9 +72,10 @@ class Listeners:
     ) -> None:
         self._manager.close()
 
-    def waiter(self, waiter: Waiter, pid: int) -> Waiter:
-        """`waiter`, or one that gives signs of life where the service manager wants them of `pid`, which is us."""
-        return watched(waiter, self._manager, self._environment, pid)
+    def waiter(self, pid: int) -> Waiter:
+        """Waits and writes what is pending. Where the service manager wants signs of life of `pid`, which is us, it
+        gives them too."""
+        return watched(self._outlets, self._manager, self._environment, pid)
 
     def __call__(self, line: str) -> None:
         record = json.loads(line)

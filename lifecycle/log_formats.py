@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from scxlife import __version__
+from scxlife.fsm.json_text import json_text
 
 from .outcomes import as_json
+from .outlet import gap_line
 from .plain_text import plain
 from .report import say_outcome
 from .timeline import Timeline, cause_of, shown
@@ -115,13 +117,23 @@ class JsonLog:
         time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         who = {"scheduler": self.who} if self.who else {}
         said = {"time": time, "priority": priority, "message": message, **who, **fields}
-        # A file's name may be bytes that are no UTF-8; JSON's own escapes carry those.
-        self._write(json.dumps(said))
+        self._write(json_text(said))
 
 
 _FIELDS = ("kind", "t", "state", "event", "to", "verdict", "cause", "data", "name", "error")
 
 FORMATS: Mapping[str, Callable[[Write], RunLog]] = {"text": TextLog, "journal": JournalLog, "json": JsonLog}
+
+
+def gap_for(kind: str) -> Callable[[int], str]:
+    """What stands in a log of format `kind` in place of lines that were dropped."""
+
+    def line(count: int) -> str:
+        said: list[str] = []
+        FORMATS[kind](said.append).note(gap_line(count))
+        return said[0]
+
+    return line
 
 
 def format_for(stream: TextIO, environment: Mapping[str, str]) -> str:

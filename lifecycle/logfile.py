@@ -19,12 +19,13 @@ PAGE = 4096
 @attrs.frozen
 class Log:
     """An open log. `lost` says why the words of the process go to /dev/null instead; what is not `readable`, such as
-    a terminal, has no end to read."""
+    a terminal, has no end to read. `owned`: it is closed with the run."""
 
     fd: int
     path: str | None
     lost: str | None = None
     readable: bool = True
+    owned: bool = True
 
 
 def open_log(kernel: Kernel, path: str) -> Log:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .destinations import check_file
 from .outcomes import OUTCOMES
-from .usage import UsageError
 
 if TYPE_CHECKING:
     from scxlife.fsm.definition import Definition
@@ -38,7 +37,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 
 class Metrics:
     """The metrics of the run of `name`, or of several, one after the other, in the file `path`. Raises UsageError where
-    that is something else than a file.
+    no file can be put there.
 
     `realtime` gives Unix seconds. When a write fails the run goes on: `degraded` says why, and the next change tries
     again.
@@ -54,9 +53,8 @@ class Metrics:
         self._entered: float | None = None
         self._ejected = False
         self._values: dict[str, float] = {}
+        check_file("--metrics", path)
         with suppress(OSError):
-            if not stat.S_ISREG(self._path.lstat().st_mode):
-                raise UsageError(f"--metrics {path}: it is no regular file, and would be replaced")
             self._values = self._counted()
         for family in ("scxlife_attach_total", "scxlife_detach_total", "scxlife_ejections_total"):
             self._add(family, 0.0)

@@ -8,19 +8,20 @@ Nothing here waits while a run goes on, and nothing that fails ends one: it is t
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import select
 import socket
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from .outlet import Outlet
 from .plan import NOTIFY_SOCKET, WATCHDOG_PID, WATCHDOG_USEC
 from .usage import UsageError
 
 if TYPE_CHECKING:
     from scxlife.fsm.sources import Waiter
+
+    from .outlet import Outlets
 
 #: The status that systemd keeps is one line; a verifier's words may be many.
 STATUS_BYTES = 512
@@ -133,9 +134,8 @@ class ReadinessDescriptor:
     """An inherited descriptor that is given a newline when the run is ready, then closed: s6's notification-fd and
     dinit's ready-notification. Raises UsageError for one that can't be written to."""
 
-    def __init__(self, fd: int) -> None:
-        self.degraded: str | None = None
-        self._fd: int | None = fd
+    def __init__(self, fd: int, outlets: Outlets) -> None:
+        self._fd = fd
         if fd < _FIRST_OF_OURS:
             raise UsageError(f"--notify-fd {fd}: 0, 1 and 2 are taken; give it 3 or more")
         try:
@@ -147,26 +147,23 @@ class ReadinessDescriptor:
             raise UsageError(f"--notify-fd {fd}: {error.strerror}; whoever starts us has to open it") from None
         if mode == os.O_RDONLY:
             raise UsageError(f"--notify-fd {fd}: it is open for reading only")
+        self._outlet = outlets.add(Outlet(outlets.kernel, fd, name=f"--notify-fd {fd}", owned=True))
+
+    @property
+    def degraded(self) -> str | None:
+        """Why readiness was not reported; None while nothing has gone wrong."""
+        error = self._outlet.error
+        if error is None and not self._outlet.dropped and not self._outlet.pending:
+            return None
+        why = "nobody reads it" if error is None else error.strerror
+        return f"readiness could not be told by descriptor {self._fd}: {why}"
 
     def ready(self) -> None:
-        if self._fd is None:
-            return
-        fd, self._fd = self._fd, None
-        try:
-            poller = select.poll()
-            poller.register(fd, select.POLLOUT)
-            if not poller.poll(0):
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-            os.write(fd, b"\n")
-        except OSError as error:
-            self.degraded = f"readiness could not be told by descriptor {fd}: {error.strerror}"
-        finally:
-            os.close(fd)
+        self._outlet.write(b"\n")
+        self._outlet.close()
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._outlet.close()
 
 
 def _socket_address(text: str) -> str | None:

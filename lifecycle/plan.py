@@ -24,8 +24,9 @@ class Plan:
     """A command with its arguments, its log, the file that says it is ready (for that profile), a payload.
 
     `command` is a path; the arguments are those in `arguments_file`, where there is one; `payload_output` is the
-    descriptor that the payload writes to, `payload_log` the file behind it, where there is one. `unit` is the key of
-    the socket or service that is served, from `platform.leftovers.unit_of`.
+    descriptor that the payload writes to, `payload_log` the file behind it, where there is one. `log_fd` is a
+    descriptor to which the output goes as it comes, instead of into `log_path`. `unit` is the key of the socket or
+    service that is served, from `platform.leftovers.unit_of`.
     """
 
     command: str
@@ -33,6 +34,7 @@ class Plan:
     arguments_file: str | None = None
     environment: Mapping[str, str] = attrs.Factory(dict)
     log_path: str = "/tmp/sched.log"
+    log_fd: int | None = None
     ready_file: str | None = None
     payload: tuple[str, ...] = ()
     payload_environment: Mapping[str, str] = attrs.Factory(dict)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from scxlife import __version__
+from scxlife.fsm.json_text import json_text
 
 from .outcomes import Outcome, as_json, describe_exit
 from .plain_text import plain
@@ -55,7 +55,11 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
             say(f"  {line}")
 
 
-def print_json(outcome: Outcome, definition: str, **more: Any) -> None:
-    """One object, the last line of stdout."""
-    sys.stdout.write(json.dumps({**as_json(outcome, definition, __version__), **more}, ensure_ascii=False) + "\n")
+def print_json(outcome: Outcome, definition: str, write: Callable[[str], object] | None = None, /, **more: Any) -> None:
+    """One object, the last line of stdout. `write` writes a line there; by default it is written at once."""
+    line = json_text({**as_json(outcome, definition, __version__), **more})
+    if write is not None:
+        write(line)
+        return
+    sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -131,7 +131,7 @@ class Supervision:
         for process in (self.process, self.payload.process):
             with suppress(OSError):
                 process.clear()
-        if facts.log is not None:
+        if facts.log is not None and facts.log.owned:
             with suppress(OSError):
                 self.kernel.close(facts.log.fd)
         for made in (*(() if facts.cgroup is None else (facts.cgroup,)), *facts.leftovers):

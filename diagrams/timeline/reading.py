@@ -18,7 +18,6 @@ from scxlife.fsm.tape_reader import TapeReader
 
 _NO_END = "it has no end: the run was cut off, or is still going on"
 _NO_DEFINITION = "without its definition only those deadlines are shown that came"
-_TORN = "its last line is cut off"
 
 
 def read(name: str, tape: TapeReader, definition: Definition | None = None) -> Chart:
@@ -82,7 +81,7 @@ class _Reading:
             lines=self._tape.line,
             outcome=self._outcome,
             inbox=self._waiting.numbers,
-            missing=_TORN if self._tape.torn else "" if ended else _NO_END,
+            missing=self._tape.missing or ("" if ended else _NO_END),
             note="" if self._definition is not None else _NO_DEFINITION,
         )
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sized
 
 from scxlife import __version__
+from scxlife.fsm.json_text import json_text
 from scxlife.fsm.lint import Report, check, check_text
 from scxlife.fsm.problems import Problem
 from scxlife.fsm.show import printable, show
@@ -50,11 +50,11 @@ def run(parsed: argparse.Namespace) -> int:
     reports = {STDIN if name == "-" else name: _check(name) for name in dict.fromkeys(parsed.files)}
     problems = [problem for report in reports.values() for problem in report.problems]
     if parsed.format == "json":
-        print(json.dumps(_as_json(reports, problems), indent=2, ensure_ascii=False))
+        print(json_text(_as_json(reports, problems), indent=2))
     elif parsed.format == "sarif":
         from scxlife.fsm.sarif import sarif
 
-        print(json.dumps(sarif(problems, __version__), indent=2, ensure_ascii=False))
+        print(json_text(sarif(problems, __version__), indent=2))
     else:
         _tell(reports, colour=_wants_colour(parsed.color))
     if any(report.errors for report in reports.values()):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from scxlife.fsm.json_text import json_text
 from scxlife.lifecycle.control.client import PATIENCE, Control, ControlError
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
@@ -48,14 +48,14 @@ REQUESTS = ("attach", "replace", "restart", "detach", "status", "watch", "stop")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     # A guest's payload has this module, and no more of the command line than it needs.
-    from scxlife.lifecycle.duration_option import duration
+    from scxlife.lifecycle.duration_option import positive_duration
 
     parser.usage = "scxlife ctl --control SOCKET [options] REQUEST [NAME]"
     parser.add_argument("--control", metavar="SOCKET", required=True, help="where the supervisor listens")
     parser.add_argument("--json", action="store_true", help="print the answer as one object; watch: each event as one")
     parser.add_argument(
         "--timeout",
-        type=duration,
+        type=positive_duration,
         default=PATIENCE,
         metavar="DURATION",
         help=f"wait so long for the answer; what was asked goes on (default: {PATIENCE:g}s)",
@@ -84,7 +84,7 @@ def ask(path: str, request: str, name: str | None, *, as_json: bool = False, pat
         print(f"scxlife: error: {plain(str(error))}", file=sys.stderr)
         return UNAVAILABLE if error.code in _UNAVAILABLE else USAGE
     if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json_text(answer))
     else:
         for line in _status(answer) if request == "status" else _said(answer):
             print(plain(line))
@@ -93,7 +93,7 @@ def ask(path: str, request: str, name: str | None, *, as_json: bool = False, pat
 
 def _watch(control: Control, as_json: bool) -> int:
     for event in control.watch():
-        print(json.dumps(event, ensure_ascii=False) if as_json else plain(_event(event)), flush=True)
+        print(json_text(event) if as_json else plain(_event(event)), flush=True)
     return 0
 
 

@@ -20,6 +20,7 @@ from scxlife.fsm.problems import did_you_mean
 from scxlife.fsm.show import show
 from scxlife.lifecycle.commands.highlighted import highlighted
 from scxlife.lifecycle.commands.written import write
+from scxlife.lifecycle.destinations import check_output
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.usage import UsageError
@@ -94,6 +95,7 @@ def run(parsed: argparse.Namespace) -> int:
         return _failed(f"-o {output}: its suffix names no format", f"name one: --format {', '.join(FORMATS)}", USAGE)
     if picture == "png" and output is None and sys.stdout.isatty():
         return _failed("a PNG on a terminal is of no use", "name a file: -o machine.png", USAGE)
+    check_output("-o", output)
     report = check(parsed.definition)
     if report.definition is None:
         print(*show(report.problems, report.texts, colour=False), sep="\n", file=sys.stderr)

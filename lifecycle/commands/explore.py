@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 from pathlib import Path
 
 from scxlife.fsm.definition import Definition
+from scxlife.fsm.json_text import json_text
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.lifecycle.model.exploration import Exploration, Progress, shortened
@@ -75,7 +75,7 @@ def run(parsed: argparse.Namespace) -> int:
     except OSError as error:
         raise UsageError(f"--tapes {parsed.tapes}: {error.strerror}") from error
     if parsed.json:
-        print(json.dumps(as_json(exploration, definition, parsed.profile, tapes)))
+        print(json_text(as_json(exploration, definition, parsed.profile, tapes)))
     else:
         print(*as_lines(exploration, definition, parsed.profile), sep="\n")
     if not whole:

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scxlife.lifecycle.duration_option import duration
+from scxlife.lifecycle.duration_option import positive_duration
 from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.sim.profiles import PROFILES
@@ -53,7 +53,7 @@ _PACE = 0.2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=duration, metavar="DURATION", help="end after this long")
+    parser.add_argument("--seconds", type=positive_duration, metavar="DURATION", help="end after this long")
     parser.add_argument("--examples", type=_positive, metavar="N", help="end after so many runs (default: 2000)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="what the draws begin with (default: 0)")
     parser.add_argument("--jobs", type=_positive, default=1, metavar="N", help="processes at work (default: 1)")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.tape_reader import NotATape, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
@@ -32,5 +32,5 @@ def highlighted(definition: Definition, name: str) -> Way:
 
 
 def _read(name: str) -> list[bytes]:
-    with Path(name).open("rb") as file:
+    with open_to_read(name) as file:
         return list(lines_of(file))

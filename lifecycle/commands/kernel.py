@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 
 import attrs
 
+from scxlife.fsm.json_text import json_text
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.platform.vm import kernel_build, kernels
 from scxlife.platform.vm.progress import progress_on
@@ -80,7 +80,7 @@ def _list(args: argparse.Namespace) -> int:
     found = kernels.installed()
     if args.json:
         rows = [{**attrs.asdict(kernel), "vmlinuz": str(kernel.vmlinuz)} for kernel in found]
-        print(json.dumps(rows, indent=2))
+        print(json_text(rows, indent=2))
         return 0
     if not found:
         print("no kernel is here yet; run: scxlife kernel fetch")

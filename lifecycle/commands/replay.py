@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
+from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
+from scxlife.fsm.json_text import json_text
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
-from scxlife.lifecycle.commands.scenario_file import is_scenario
-from scxlife.lifecycle.lines import Lines
+from scxlife.lifecycle.commands.scenario_file import is_scenario, scenario_in
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
@@ -93,7 +92,7 @@ def run(parsed: argparse.Namespace) -> int:
         return _refuse(str(error))
     changed = {key: value for key, value in tape.header.settings.items() if definition.settings.get(key) != value}
     if parsed.json:
-        print(json.dumps(_as_json(name, tape.header, result, changed)))
+        print(json_text(_as_json(name, tape.header, result, changed)))
     else:
         _tell(name, definition, result, changed)
     if result.difference is not None:
@@ -102,24 +101,26 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _run_again(name: str, *, real: bool) -> int:
-    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
     from scxlife.lifecycle.simulated.show import show
 
     try:
-        scenario = parse(Path(name).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ScenarioError) as error:
-        return _refuse(f"{name}: {error}")
+        scenario = scenario_in(name)
+    except OSError as error:
+        return _refuse(f"{name}: {error.strerror or error}")
     if real:
         return _play(name, scenario)
     return DIFFERS if show(scenario, print) else SAME
 
 
 def _play(name: str, scenario: Scenario) -> int:
+    from scxlife.lifecycle.outlet import Outlets
     from scxlife.lifecycle.simulated.beside import beside
     from scxlife.lifecycle.simulated.real import CantPlay
+    from scxlife.platform.linux import LinuxKernel
 
     try:
-        return SAME if beside(scenario, Lines(sys.stdout)) else DIFFERS
+        with Outlets(LinuxKernel()) as outlets:
+            return SAME if beside(scenario, outlets.standard(sys.stdout).line) else DIFFERS
     except CantPlay as error:
         said = "".join(f"\n  {reason}" for reason in error.reasons)
         return _refuse(f"{name}: plain processes can't play this:{said}")
@@ -129,7 +130,7 @@ def _play(name: str, scenario: Scenario) -> int:
 
 def _opened(tape: str, stack: ExitStack) -> BinaryIO:
     if tape != "-":
-        return stack.enter_context(Path(tape).open("rb"))
+        return stack.enter_context(open_to_read(tape))
     if sys.stdin is None:
         raise _Mistake("standard input is closed; name a file instead of -")
     return sys.stdin.buffer
@@ -137,7 +138,7 @@ def _opened(tape: str, stack: ExitStack) -> BinaryIO:
 
 def _definition(parsed: argparse.Namespace, header: Header, name: str) -> Definition:
     if parsed.definition is None and header.machine != SHIPPED:
-        machine = json.dumps(header.machine)
+        machine = json_text(header.machine)
         raise _Mistake(f"{name} is of machine {machine}, which does not come with scxlife; add --definition FILE")
     definition = load(DEFINITION if parsed.definition is None else parsed.definition)
     if parsed.profile is None:
@@ -162,7 +163,7 @@ def _tell(name: str, definition: Definition, result: Replay, changed: dict[str, 
         verdict = "the same" if result.complete else f"the same so far, but {result.missing}"
         _say(f"{name}: {', '.join(parts)}: {verdict}")
     if changed:
-        _say(f"settings of its own: {', '.join(f'{key} {json.dumps(value)}' for key, value in changed.items())}")
+        _say(f"settings of its own: {', '.join(f'{key} {json_text(value)}' for key, value in changed.items())}")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -10,14 +10,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import attrs
+
 from scxlife.fsm.tape import Tape
-from scxlife.lifecycle.lines import Lines
+from scxlife.lifecycle.destinations import STDOUT, log_descriptor
 from scxlife.lifecycle.listeners import Listeners, add_listeners
-from scxlife.lifecycle.log_formats import FORMATS, format_for
+from scxlife.lifecycle.log_formats import FORMATS, format_for, gap_for
 from scxlife.lifecycle.metrics import Metrics
 from scxlife.lifecycle.operations.options import add_operations, serve, wanted
 from scxlife.lifecycle.operations.staging import Staged
 from scxlife.lifecycle.options import add_settings, chosen, shipped
+from scxlife.lifecycle.outlet import Outlets
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.report import print_json
 from scxlife.lifecycle.search_path import found
@@ -47,6 +50,7 @@ examples:
   scxlife run --for 30s --json -- ./scx_simple
   scxlife run --ready file:/run/d.ready --log d.log -- /usr/sbin/d
   scxlife run --ready none -- sleep 60
+  scxlife run --log - -- ./scx_simple           its output on stdout, the timeline on stderr
   scxlife run --restart on-failure -- ./scx_simple
   scxlife run --control /run/scx.sock --stage fair=./scx_flatcg --stage fifo='./scx_simple -f' -- ./scx_simple
   scxlife run --metrics /var/lib/prometheus/node-exporter/scx.prom -- ./scx_simple"""
@@ -69,7 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_settings(parser, shipped())
     parser.add_argument(
-        "--log", metavar="FILE", help="its stdout and stderr (default: a new file in the temporary folder)"
+        "--log",
+        metavar="FILE",
+        help="write its stdout and stderr to FILE, or to our stdout (-) (default: a new temporary file)",
     )
     parser.add_argument(
         "--keep-leftovers",
@@ -97,6 +103,7 @@ def run(parsed: argparse.Namespace) -> int:
         return serve(parsed, definition, first, ready_file)
     command, *arguments = parsed.argv
     name = Path(command).name
+    log_fd = None if parsed.log is None else log_descriptor("--log", parsed.log)
     log = parsed.log or str(Path(tempfile.gettempdir(), f"scxlife-{name}-{secrets.token_hex(4)}.log"))
     kernel = LinuxKernel()
     plan = Plan(
@@ -104,25 +111,33 @@ def run(parsed: argparse.Namespace) -> int:
         arguments=tuple(arguments),
         environment=scheduler_environment(os.environ),
         log_path=log,
+        log_fd=log_fd,
         ready_file=ready_file,
         unit=unit_of(kernel, None),
     )
-    out = sys.stderr if parsed.json else sys.stdout
+    out = sys.stderr if parsed.json or log_fd == STDOUT else sys.stdout
     kind = parsed.log_format or format_for(out, os.environ)
-    timeline = FORMATS[kind](Lines(out))
-    listening = Listeners(
-        definition,
-        os.environ,
-        notify_fd=parsed.notify_fd,
-        metrics=parsed.metrics and Metrics(parsed.metrics, definition, name, realtime=time.time),
-    )
-    with TapeFile(parsed.tape) as tape, listening as listeners:
-        observer = Tape(definition, kernel.monotonic, timeline, tape, listeners)
-        waiter = listeners.waiter(kernel, os.getpid())
-        run = Supervision(kernel, definition, plan, observer=observer, announce=listeners.announce, waiter=waiter)
-        outcome = listeners.over(run.run())
     described = f"{definition.name} {definition.version}"
-    timeline.over(outcome, described)
-    if parsed.json:
-        print_json(outcome, described)
+    with Outlets(kernel) as outlets:
+        timeline = FORMATS[kind](outlets.standard(out, gap_for(kind)).line)
+        listening = Listeners(
+            definition,
+            os.environ,
+            outlets,
+            notify_fd=parsed.notify_fd,
+            metrics=None if parsed.metrics is None else Metrics(parsed.metrics, definition, name, realtime=time.time),
+        )
+        with TapeFile(parsed.tape, outlets) as tape, listening as listeners:
+            observer = Tape(definition, kernel.monotonic, timeline, tape, listeners)
+            waiter = listeners.waiter(os.getpid())
+            run = Supervision(kernel, definition, plan, observer=observer, announce=listeners.announce, waiter=waiter)
+            outcome = listeners.over(run.run())
+        outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, *outlets.lost()))
+        timeline.over(outcome, described)
+        result = None
+        if parsed.json:
+            result = outlets.standard(sys.stdout)
+            print_json(outcome, described, result.line)
+    if result is not None and result.error is not None:
+        raise result.error
     return outcome.status

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from scxlife.fsm.bounded_files import read_bounded
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.usage import UsageError
 
+if TYPE_CHECKING:
+    from scxlife.lifecycle.simulated.scenario import Scenario
+
+#: Bytes of a scenario at most.
+LARGEST = 1 << 20
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -15,14 +21,23 @@ def is_scenario(name: str) -> bool:
     return name.endswith(SUFFIXES)
 
 
+def scenario_in(name: str) -> Scenario:
+    """The scenario that the file has. Raises OSError, UsageError."""
+    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
+
+    try:
+        text = read_bounded(name, LARGEST)
+        if len(text) > LARGEST:
+            raise ScenarioError(f"it has more than {LARGEST} bytes, which no scenario needs")
+        return parse(text.decode())
+    except (UnicodeDecodeError, ScenarioError) as error:
+        raise UsageError(plain(f"{name}: {error}"), "docs/simulation.md says what a scenario is") from None
+
+
 def tapes(name: str) -> list[list[str]]:
     """The lines of what it tells when it is run again on its simulated machine; behind a power cut there is a second
     one. Raises OSError, UsageError."""
     from scxlife.lifecycle.simulated.run import run
-    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
 
-    try:
-        done = run(parse(Path(name).read_text("utf-8")))
-    except (UnicodeDecodeError, ScenarioError) as error:
-        raise UsageError(plain(f"{name}: {error}"), "docs/simulation.md says what a scenario is") from None
+    done = run(scenario_in(name))
     return [done.lines] if done.successor is None else [done.lines, done.successor.lines]

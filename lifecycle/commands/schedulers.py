@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from scxlife.fsm.json_text import json_text
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.platform.vm import schedulers
 from scxlife.platform.vm.progress import progress_on
@@ -53,7 +53,7 @@ def _build(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     found = schedulers.installed()
     if args.json:
-        print(json.dumps([_row(one) for one in found], indent=2))
+        print(json_text([_row(one) for one in found], indent=2))
         return 0
     if not found:
         print("no scheduler is here yet; run: scxlife schedulers build")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 import attrs
 
+from scxlife.fsm.json_text import json_text
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sched_ext import link_holders, snapshot
 
@@ -32,7 +32,7 @@ def run(parsed: argparse.Namespace) -> int:
             "owners": [{"pid": holder.pid, "command": holder.command} for holder in holders.found],
             "owners_complete": holders.complete,
         }
-        print(json.dumps(facts))
+        print(json_text(facts))
         return 0
     if not now.present:
         print("sched_ext: absent (this kernel has no /sys/kernel/sched_ext)")

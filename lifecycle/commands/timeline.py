@@ -13,12 +13,14 @@ from scxlife.diagrams.timeline.html import html
 from scxlife.diagrams.timeline.perfetto import perfetto
 from scxlife.diagrams.timeline.reading import read
 from scxlife.diagrams.timeline.svg import svg
+from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
 from scxlife.lifecycle.commands.written import write
+from scxlife.lifecycle.destinations import check_output
 from scxlife.lifecycle.options import boot_ending, operations, shipped
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.plain_text import plain
@@ -71,6 +73,7 @@ def run(parsed: argparse.Namespace) -> int:
     form = parsed.format or ("svg" if output is None else SUFFIXES.get(output.suffix.lower()))
     if form is None:
         raise UsageError(f"-o {output}: its suffix names no format; name one: --format {', '.join(FORMATS)}")
+    check_output("-o", output)
     if parsed.tapes.count("-") > 1:
         raise UsageError("standard input can be read once: name - once")
     try:
@@ -98,7 +101,7 @@ def _charts(name: str, given: Definition | None) -> list[Chart]:
             return [_chart(title, lines, given) for title, lines in zip(titles, tapes(name), strict=False)]
         with ExitStack() as stack:
             if name != "-":
-                return [_chart(title, lines_of(stack.enter_context(Path(name).open("rb"))), given)]
+                return [_chart(title, lines_of(stack.enter_context(open_to_read(name))), given)]
             if sys.stdin is None:
                 raise UsageError("standard input is closed; name a file instead of -")
             return [_chart(title, lines_of(sys.stdin.buffer), given)]

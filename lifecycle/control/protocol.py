@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from scxlife.fsm.json_text import json_text
+
 VERSION = 1
 # Bytes of a line, its newline aside: of a request, a hundred times the longest one that makes sense.
 LONGEST = 65_536
@@ -92,7 +94,7 @@ def check_name(name: str) -> None:
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """A line that any client can read."""
-    return json.dumps({"version": VERSION, **message}, default=str).encode() + b"\n"
+    return json_text({"version": VERSION, **message}, default=str).encode() + b"\n"
 
 
 def _kind(value: object) -> str:

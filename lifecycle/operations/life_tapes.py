@@ -1,4 +1,4 @@
-"""The tapes of several lives, each in a file of its own beside the tape of what stands around them."""
+"""The tapes of several lives, each in a file of its own next to the tape of what stands around them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from scxlife.lifecycle.usage import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scxlife.lifecycle.outlet import Outlets
+
 
 class LifeTapes:
-    """Writes the lines of the present life to `path`, a dot and its number; None writes nothing. One that can't be made
-    is lost, which `say` is told: a life does not fail for that."""
+    """Writes the lines of the present life to `path`, a dot and its number; None writes nothing. A tape that can't be
+    made is lost, which `say` is told: a life does not fail for that."""
 
-    def __init__(self, path: str | None, say: Callable[[str], object]) -> None:
+    def __init__(self, path: str | None, say: Callable[[str], object], outlets: Outlets | None = None) -> None:
         self._path = path
         self._say = say
+        self._outlets = outlets
         self._file = TapeFile(None)
 
     def begins(self, number: int) -> None:
         self.close()
         try:
-            self._file = TapeFile(None if self._path is None else f"{self._path}.{number}")
+            self._file = TapeFile(None if self._path is None else f"{self._path}.{number}", self._outlets)
         except UsageError as error:
-            self._say(f"scxlife: warning: {error}")
+            self._say("scxlife: warning: " + str(error).splitlines()[0])
 
     def __call__(self, line: str) -> None:
         self._file(line)

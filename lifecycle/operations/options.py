@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -11,12 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scxlife.fsm.json_text import json_text
+from scxlife.lifecycle.destinations import STDOUT, log_descriptor
 from scxlife.lifecycle.duration_option import duration
-from scxlife.lifecycle.lines import Lines
-from scxlife.lifecycle.log_formats import FORMATS, format_for
+from scxlife.lifecycle.log_formats import FORMATS, format_for, gap_for
 from scxlife.lifecycle.metrics import Metrics
 from scxlife.lifecycle.notify import ReadinessDescriptor, ServiceManager, watched
 from scxlife.lifecycle.options import operations
+from scxlife.lifecycle.outlet import Outlets
 from scxlife.lifecycle.plan import NOTIFY_SOCKET, scheduler_environment
 from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.linux import LinuxKernel
@@ -86,19 +87,24 @@ def serve(parsed: argparse.Namespace, life: Definition, first: Staged | None, re
     """`scxlife run` with these options; the exit code."""
     if parsed.stage and parsed.control is None:
         raise UsageError("--stage needs --control SOCKET: nobody could ask for what is staged")
-    if parsed.log is not None:
-        raise UsageError("--log is for one life: with --control, --stage or --restart each has a log of its own")
+    log_fd = None if parsed.log is None else log_descriptor("--log", parsed.log)
+    if parsed.log is not None and log_fd is None:
+        raise UsageError(
+            "--log FILE is for one life: with --control, --stage or --restart each has a log of its own; --log - works"
+        )
     staged = all_staged(parsed.stage, first=first)
-    out = sys.stderr if parsed.json else sys.stdout
-    kind, write = parsed.log_format or format_for(out, os.environ), Lines(out)
+    out = sys.stderr if parsed.json or log_fd == STDOUT else sys.stdout
+    kind = parsed.log_format or format_for(out, os.environ)
+    kernel = LinuxKernel()
+    outlets = Outlets(kernel)
+    write = outlets.standard(out, gap_for(kind)).line
     log = OperationsTimeline(write) if kind == "text" else OperationsLog(FORMATS[kind](write))
     life = life.with_profile("operation")
     metrics = None
     if parsed.metrics is not None:
         metrics = Metrics(parsed.metrics, life, "operations" if first is None else first.name, realtime=time.time)
-    descriptor = None if parsed.notify_fd is None else ReadinessDescriptor(parsed.notify_fd)
+    descriptor = None if parsed.notify_fd is None else ReadinessDescriptor(parsed.notify_fd, outlets)
     manager = ServiceManager(os.environ.get(NOTIFY_SOCKET), descriptor)
-    kernel = LinuxKernel()
     serving = Serving(
         kernel,
         life,
@@ -106,23 +112,33 @@ def serve(parsed: argparse.Namespace, life: Definition, first: Staged | None, re
         staged,
         environment=scheduler_environment(os.environ),
         log_folder=tempfile.mkdtemp(prefix="scxlife-"),
+        log_fd=log_fd,
         log=log,
         manager=manager,
-        waiter=watched(kernel, manager, os.environ, os.getpid()),
+        outlets=outlets,
+        waiter=watched(outlets, manager, os.environ, os.getpid()),
         metrics=metrics,
         ready_file=ready_file,
         control=None if parsed.control is None else str(Path(parsed.control).absolute()),
         tape=parsed.tape,
     )
-    try:
-        status = serving.run(None if first is None else first.name)
-    finally:
-        manager.close()
-    log.note("")
-    for listener in (manager, descriptor, metrics):
-        if listener is not None and listener.degraded is not None:
-            log.note(f"degraded   {listener.degraded}")
-    log.note(f"logs       {serving.log_folder}")
-    if parsed.json:
-        sys.stdout.write(json.dumps({"status": status, "last": serving.last}, ensure_ascii=False) + "\n")
+    result = None
+    with outlets:
+        try:
+            status = serving.run(None if first is None else first.name)
+        finally:
+            manager.close()
+        log.note("")
+        for listener in (manager, descriptor, metrics):
+            if listener is not None and listener.degraded is not None:
+                log.note(f"degraded   {listener.degraded}")
+        for lost in outlets.lost():
+            log.note(f"degraded   {lost}")
+        if log_fd is None:
+            log.note(f"logs       {serving.log_folder}")
+        if parsed.json:
+            result = outlets.standard(sys.stdout)
+            result.line(json_text({"status": status, "last": serving.last}))
+    if result is not None and result.error is not None:
+        raise result.error
     return status

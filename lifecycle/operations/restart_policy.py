@@ -43,6 +43,8 @@ class Policy:
         restart = settings["restart"]
         if restart not in POLICIES:
             raise ValueError(f"setting restart is one of {', '.join(POLICIES)}, not {restart!r}")
+        if number("start_window") == 0:
+            raise ValueError("setting start_window is longer than nothing: start_limit could never be reached")
         if number("backoff_factor") < 1:
             raise ValueError("setting backoff_factor is 1 or more: pauses do not get shorter")
         if number("backoff_jitter") > 1:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scxlife.lifecycle.actions import Announce
     from scxlife.lifecycle.metrics import Metrics
     from scxlife.lifecycle.notify import ServiceManager
+    from scxlife.lifecycle.outlet import Outlets
     from scxlife.platform.kernel import Kernel
 
     from .staging import Staged
@@ -42,7 +43,8 @@ ENDING = ("closing", "dismissing", "discarding")
 class Serving:
     """`life` and `machine` are the definitions of one scheduler's life and of what stands around them. `log` is for
     whoever reads along. `environment` is every scheduler's. `manager` is told as sd_notify(3) wants it, and `waiter`
-    waits. `metrics` are of all lives."""
+    waits, and is to write what `outlets` have pending. `metrics` are of all lives. With `log_fd` the output of all
+    schedulers goes there, else each has a file in `log_folder`."""
 
     def __init__(
         self,
@@ -53,9 +55,11 @@ class Serving:
         *,
         environment: Mapping[str, str],
         log_folder: str,
+        log_fd: int | None = None,
         log: OperationsTimeline | OperationsLog,
         manager: ServiceManager,
         waiter: Waiter,
+        outlets: Outlets | None = None,
         metrics: Metrics | None = None,
         ready_file: str | None = None,
         control: str | None = None,
@@ -67,6 +71,7 @@ class Serving:
         self._staged = staged
         self._environment = environment
         self.log_folder = log_folder
+        self._log_fd = log_fd
         self._log = log
         self._manager = manager
         self._waiter = waiter
@@ -75,14 +80,15 @@ class Serving:
         self._control = control
         self._unit = unit_of(kernel, None if control is None else os.path.realpath(control))
         self._tape = tape
-        self._life_tapes = LifeTapes(tape, log.note)
+        self._outlets = outlets
+        self._life_tapes = LifeTapes(tape, log.note, outlets)
         self.last: Mapping[str, Any] | None = None
 
     def run(self, first: str | None) -> int:
         """Begin with the staged scheduler `first`, or none; the exit code when all has ended. Raises UsageError when
         there can't be a socket or a tape."""
         with ExitStack() as stack:
-            tape = stack.enter_context(TapeFile(self._tape))
+            tape = stack.enter_context(TapeFile(self._tape, self._outlets))
             listening = None
             if self._control is not None:
                 listening = ListeningSocket(self._control)
@@ -116,6 +122,7 @@ class Serving:
             arguments_file=staged.arguments_file,
             environment=self._environment,
             log_path=log_path(self.log_folder, name, number),
+            log_fd=self._log_fd,
             ready_file=self._ready_file,
         )
         self._life_tapes.begins(number)

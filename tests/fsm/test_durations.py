@@ -21,10 +21,33 @@ def test_a_fraction_and_blanks_around_the_unit_are_read() -> None:
     assert parse_duration(" 1.5 s ") == 1.5
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "5 parsecs", "-1s", "1.s", "1s2"])
+@pytest.mark.parametrize(
+    "text", ["", "s", "5 parsecs", "-1s", "1.s", "1s2", "30m1h", "1s1s", "1h30", "1m s", "²s", "1_0s", "0x5"]
+)
 def test_what_is_no_duration_says_what_would_be_one(text: str) -> None:
     with pytest.raises(ValueError, match="is not a duration: write a number and a unit, such as 50ms"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1h30m", 5400),
+        ("2m30s", 150),
+        ("1s500ms", 1.5),
+        ("1d 12h", 36 * 3600),
+        ("1h 0m 5.5s", 3605.5),
+        ("1ms1us", 0.001001),
+        ("5m5ms", 300.005),
+    ],
+)
+def test_L4_several_units_add_up(text: str, seconds: float) -> None:
+    assert parse_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("5", 5), ("0", 0), ("1.5", 1.5), (" 90 ", 90)])
+def test_L4_a_number_alone_is_seconds(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
 
 
 def test_a_year_is_the_longest() -> None:

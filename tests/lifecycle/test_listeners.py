@@ -16,7 +16,9 @@ from scxlife.lifecycle.metrics import Metrics
 from scxlife.lifecycle.notify import STATUS_BYTES, ReadinessDescriptor, ServiceManager
 from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.outcomes import Stopped
+from scxlife.lifecycle.outlet import Outlets
 from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.linux import LinuxKernel
 
 STEP: dict[str, Any] = {
     "kind": "step", "t": 1.0, "state": "running", "event": "interrupt", "to": "stopping", "cell": "go",
@@ -33,7 +35,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 def listeners(folder: Path, **more: Any) -> Listeners:
     asked: dict[str, Any] = {"notify_fd": None, "metrics": None, **more}
-    return Listeners(shipped(), {"NOTIFY_SOCKET": str(folder / "notify")}, **asked)
+    return Listeners(shipped(), {"NOTIFY_SOCKET": str(folder / "notify")}, Outlets(LinuxKernel()), **asked)
 
 
 def heard(manager: socket.socket) -> list[str]:
@@ -74,7 +76,9 @@ def test_the_last_status_is_the_outcome_and_what_was_not_told_is_in_it(tmp_path:
     assert heard(manager) == ["STATUS=stopped: as asked"]
     deaf, written = os.pipe()
     os.close(deaf)
+    (tmp_path / "none").mkdir()
     metrics = Metrics(str(tmp_path / "none" / "scx.prom"), shipped(), "x", realtime=lambda: 1e9)
+    (tmp_path / "none").rmdir()
     (tmp_path / "notify").unlink()
     told = listeners(tmp_path, notify_fd=written, metrics=metrics)
     told.announce("attached", {})
@@ -90,7 +94,7 @@ def test_the_last_status_is_the_outcome_and_what_was_not_told_is_in_it(tmp_path:
 @pytest.mark.parametrize("fd", [0, 1, 2])
 def test_a_standard_descriptor_tells_nobody_that_it_is_ready(fd: int) -> None:
     with pytest.raises(UsageError, match=rf"--notify-fd {fd}: "):
-        ReadinessDescriptor(fd)
+        ReadinessDescriptor(fd, Outlets(LinuxKernel()))
 
 
 def test_a_status_of_as_many_bytes_as_fit_is_whole_and_one_more_is_cut(tmp_path: Path, manager: socket.socket) -> None:

@@ -254,15 +254,18 @@ def test_a_full_disk_is_told_and_the_file_before_stays(full_disk: Path) -> None:
     assert [each.name for each in full_disk.iterdir()] == ["scx.prom"]
 
 
-def test_a_folder_that_is_not_there_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
-    done = run(tmp_path / "nowhere" / "scx.prom", "--json", "--for", "50ms", "--", "sleep", "300")
-    assert done.returncode == 0
-    assert "is not up to date: No such file or directory" in done.stdout
+def test_L4_a_folder_that_is_not_there_is_refused_before_the_start(tmp_path: Path) -> None:
+    done = run(tmp_path / "nowhere" / "scx.prom", "--", "touch", str(tmp_path / "started"))
+    assert done.returncode == 2
+    assert f"there is no folder {tmp_path}/nowhere" in done.stderr
+    assert not (tmp_path / "started").exists()
 
 
 def test_what_was_written_late_is_no_degradation(tmp_path: Path) -> None:
     path = tmp_path / "later" / "scx.prom"
+    path.parent.mkdir()
     into = metrics(path)
+    path.parent.rmdir()
     start(into)
     assert into.degraded is not None
     path.parent.mkdir()
@@ -275,7 +278,7 @@ def test_what_is_no_file_is_refused_and_stays_what_it_is(tmp_path: Path) -> None
     link = tmp_path / "link.prom"
     link.symlink_to(tmp_path / "elsewhere")
     for path in (tmp_path, link, Path("/dev/null")):
-        with pytest.raises(UsageError, match="no regular file"):
+        with pytest.raises(UsageError, match=r"it is a (folder|device|symbolic link)"):
             metrics(path)
     done = run(link, "--", "touch", str(tmp_path / "started"))
     assert done.returncode == 2

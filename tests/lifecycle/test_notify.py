@@ -18,8 +18,10 @@ import pytest
 from scxlife.lifecycle.listeners import Listeners
 from scxlife.lifecycle.notify import STATUS_BYTES, ReadinessDescriptor, ServiceManager, Watchdog, watchdog_interval
 from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.outlet import Outlets
 from scxlife.lifecycle.plan import scheduler_environment
 from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.linux import LinuxKernel
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "run"]
 LIMIT = 60
@@ -247,8 +249,8 @@ def test_who_is_to_give_signs_of_life_and_how_often(environment: dict[str, str],
 
 
 def test_nothing_wakes_a_run_of_which_no_signs_of_life_are_wanted() -> None:
-    clock = Clock()
-    assert Listeners(shipped(), {}, notify_fd=None, metrics=None).waiter(clock, 7) is clock
+    outlets = Outlets(LinuxKernel())
+    assert Listeners(shipped(), {}, outlets, notify_fd=None, metrics=None).waiter(7) is outlets
 
 
 def signs_of_life(manager: Manager, wanted: int) -> None:
@@ -319,14 +321,14 @@ def test_a_descriptor_that_is_none_is_an_error_and_nothing_is_started(tmp_path: 
 def test_a_descriptor_that_can_only_be_read_is_an_error(tmp_path: Path) -> None:
     fd = os.open("/dev/null", os.O_RDONLY)
     with pytest.raises(UsageError, match="reading only"):
-        ReadinessDescriptor(fd)
+        ReadinessDescriptor(fd, Outlets(LinuxKernel()))
     os.close(fd)
 
 
 def test_a_reader_that_has_gone_or_takes_nothing_ends_no_run() -> None:
     there, here = os.pipe()
     os.close(there)
-    gone = ReadinessDescriptor(here)
+    gone = ReadinessDescriptor(here, Outlets(LinuxKernel()))
     gone.ready()
     assert "Broken pipe" in str(gone.degraded)
     there, here = os.pipe()
@@ -335,7 +337,13 @@ def test_a_reader_that_has_gone_or_takes_nothing_ends_no_run() -> None:
         while True:
             os.write(here, bytes(65536))
     os.set_blocking(here, True)
-    full = ReadinessDescriptor(here)
+    outlets = Outlets(LinuxKernel())
+    full = ReadinessDescriptor(here, outlets)
     full.ready()
-    assert "temporarily unavailable" in str(full.degraded)
+    assert "nobody reads it" in str(full.degraded)
+    os.read(there, 1 << 20)
+    outlets.poll((), 0)
+    assert full.degraded is None, "it is reported as soon as there is room"
+    assert os.read(there, 2) == b"\n"
+    assert os.read(there, 2) == b"", "and closed after that"
     os.close(there)

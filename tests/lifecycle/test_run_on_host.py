@@ -192,12 +192,25 @@ def test_a_users_mistake_is_a_line_and_exit_2(words: tuple[str, ...]) -> None:
 
 
 def test_a_lost_log_is_named_and_the_process_still_runs(tmp_path: Path) -> None:
+    """Its default name is made of the program's, which is too long here."""
+    daemon = Path(script(tmp_path, "#!/bin/sh\nexit 1\n"))
+    daemon = daemon.rename(tmp_path / ("d" * 250))
+    command = [*SCXLIFE, "run", "--json", "--ready", "none", "--", str(daemon)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    outcome = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, outcome["exit"]) == (10, {"code": 1})
+    assert "ENAMETOOLONG" in outcome["log_lost"]
+
+
+def test_L7_a_log_that_is_a_link_is_refused_before_the_start(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("precious")
     (tmp_path / "log").symlink_to(tmp_path / "target")
-    code, outcome = scxlife("--ready", "none", "--", "/bin/false", tmp=tmp_path)
-    assert (code, outcome["exit"]) == (10, {"code": 1})
-    assert "ELOOP" in outcome["log_lost"]
+    command = [*SCXLIFE, "run", "--ready", "none", "--log", str(tmp_path / "log"), "--", "touch", str(tmp_path / "ran")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 2
+    assert done.stderr == f"scxlife: error: --log {tmp_path}/log: it is a symbolic link\nhint: name the file itself\n"
     assert (tmp_path / "target").read_text() == "precious"
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_tape_is_json_lines_that_count_from_zero(tmp_path: Path) -> None:

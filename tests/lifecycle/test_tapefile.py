@@ -37,8 +37,8 @@ def test_a_path_that_can_not_be_made_is_a_mistake_of_whoever_asked(tmp_path: Pat
         TapeFile(str(tmp_path / "none" / "run.tape"))
 
 
-def test_a_disk_that_is_full_ends_the_tape_and_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_disk_that_is_full_ends_the_tape_and_says_so_once(capfd: pytest.CaptureFixture[str]) -> None:
     with TapeFile("/dev/full") as tape:
         tape("one")
         tape("two")
-    assert capsys.readouterr().err == "scxlife: warning: --tape /dev/full ends here: No space left on device\n"
+    assert capfd.readouterr().err == "scxlife: warning: --tape /dev/full ends here: No space left on device\n"

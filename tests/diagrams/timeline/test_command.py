@@ -138,7 +138,7 @@ def test_what_is_no_tape_is_one_line_and_leaves_no_file(tmp_path: Path, content:
 
 def test_a_file_that_can_not_be_read_is_one_line(tmp_path: Path) -> None:
     assert error(timeline(tmp_path / "none.tape")) == f"{tmp_path}/none.tape: No such file or directory"
-    assert error(timeline(tmp_path)) == f"{tmp_path}: Is a directory"
+    assert error(timeline(tmp_path)) == f"{tmp_path}: it is a directory"
     assert error(timeline(tmp_path / "none.yaml")) == f"{tmp_path}/none.yaml: No such file or directory"
     assert error(timeline("/proc/self/mem")).startswith("/proc/self/mem: ")
     (tmp_path / "bad.yaml").write_text("kernel: 7.2\nhop: 1\n")
