@@ -66,13 +66,15 @@ class CgroupError(OSError):
 
 @attrs.frozen
 class FileStat:
-    """What stat(2) says, as far as anybody here asks. `mtime_ns` is wall-clock nanoseconds: compare, don't subtract."""
+    """What stat(2) says, as far as anybody here asks. `mtime_ns` is wall-clock nanoseconds: compare, don't subtract.
+    `uid`: the owner."""
 
     ino: int
     dev: int
     mode: int
     size: int
     mtime_ns: int
+    uid: int = 0
 
 
 class Kernel(Protocol):

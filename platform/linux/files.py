@@ -76,4 +76,5 @@ def _file_stat(found: os.stat_result) -> FileStat:
         mode=found.st_mode,
         size=found.st_size,
         mtime_ns=found.st_mtime_ns,
+        uid=found.st_uid,
     )
