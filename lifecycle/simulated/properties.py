@@ -12,7 +12,7 @@ from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
 from scxlife.lifecycle.outcomes import LeftRunning
 from scxlife.platform.sim.clock import SECOND
-from scxlife.platform.sim.faults import Fails, LosesUevents, PowerCut, Stalls, WakesUp
+from scxlife.platform.sim.faults import Fails, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import Eject, Noise, Steal, Stranger
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
@@ -46,13 +46,13 @@ def violations(run: Run) -> list[str]:
     for name, holds in PROPERTIES.items():
         found += [f"{name}: {what}" for what in holds(run)]
     if run.successor is not None:
-        found += [f"{what}, in the life behind the power cut" for what in violations(run.successor)]
+        found += [f"{what}, in the life after the kill" for what in violations(run.successor)]
     return found
 
 
 def one_outcome_in_time(run: Run) -> Iterator[str]:
     """1. Exactly one outcome, within a bound that is computed from the definition's deadlines."""
-    if isinstance(run.error, PowerCut):
+    if run.killed:
         return
     if isinstance(run.error, KeyboardInterrupt):
         # Behind the end nobody listens any more, and nothing is left that could be left behind.
@@ -112,7 +112,7 @@ def attached_is_true(run: Run) -> Iterator[str]:
 
 def failure_leaves_nothing(run: Run) -> Iterator[str]:
     """3. After it has returned our processes are gone, nothing of them is attached, and nothing can become so."""
-    if isinstance(run.error, PowerCut) or _left_running(run):
+    if run.killed or _left_running(run):
         return
     run.machine.clock.advance(run.machine.clock.now + SECOND)
     for process in run.machine.processes.everyone:
@@ -165,7 +165,7 @@ def _ending(run: Run) -> str:
 
 def nothing_is_left_behind(run: Run) -> Iterator[str]:
     """4. No zombie, no open descriptor, no watch, no cgroup."""
-    if isinstance(run.error, PowerCut) or (isinstance(run.error, KeyboardInterrupt) and _over(run)):
+    if run.killed or (isinstance(run.error, KeyboardInterrupt) and _over(run)):
         return
     left = sorted(set(run.kernel.descriptors.open) - {0, 1, 2})
     if left:
@@ -233,7 +233,7 @@ def _ended_behind(run: Run, process: Process) -> bool:
 def who_is_stopped_is_asked(run: Run) -> Iterator[str]:
     """Stopping begins with the stop signal, to a process that lives."""
     process = run.process
-    if process is None or _disturbed(run) or isinstance(run.error, PowerCut):
+    if process is None or _disturbed(run) or run.killed:
         return
     number = Signals[str(run.definition.settings["stop_signal"])]
     for record in run.records:
@@ -301,9 +301,9 @@ def _disturbed(run: Run) -> bool:
 
 
 def no_signal_to_strangers(run: Run) -> Iterator[str]:
-    """5. No signal ever goes to a process that we did not start."""
+    """5. No signal ever goes to a process that neither we nor a dead supervisor before us did start."""
     for number, process in run.signals_sent:
-        if not run.owns(process):
+        if not (run.owns(process) or run.inherits(process)):
             yield f"signal {number} was sent to {process.pid} ({process.comm})"
 
 
@@ -453,6 +453,20 @@ def outcome_is_consistent(run: Run) -> Iterator[str]:
         yield f"{outcome.name}, and it was never attached"
 
 
+def children_end_with_their_supervisor(run: Run) -> Iterator[str]:
+    """11. What a killed supervisor has started itself ends with it, before another one comes."""
+    if not run.killed:
+        return
+    run.machine.clock.advance(run.machine.clock.now + SECOND)
+    scenario = run.scenario
+    for process in run.started:
+        program = scenario.program if process is run.process else scenario.payload
+        if program is not None and program.set_user_id:
+            continue
+        if process.alive and not process.dying:
+            yield f"process {process.pid} ({process.comm}) lives on after its supervisor was killed"
+
+
 def reason_is_true(run: Run) -> Iterator[str]:
     """What the end says of the surroundings is so: nothing to start, no sched_ext, somebody else's scheduler, somebody
     who has detached ours."""
@@ -495,6 +509,7 @@ PROPERTIES: dict[str, Property] = {
     "the tape replays": tape_replays,
     "the outcome is consistent": outcome_is_consistent,
     "the reason is true": reason_is_true,
-    # The last: it lets the machine go on.
+    # The last: they let the machine go on.
+    "children end with their supervisor": children_end_with_their_supervisor,
     "failure leaves nothing": failure_leaves_nothing,
 }

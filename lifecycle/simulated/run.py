@@ -20,8 +20,9 @@ from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
 from scxlife.platform.sim.caller import Livelock
-from scxlife.platform.sim.faults import Injector, PowerCut
+from scxlife.platform.sim.faults import Injector, SupervisorKilled
 from scxlife.platform.sim.kernel import Stuck
+from scxlife.platform.sim.machine import ZOMBIE
 from scxlife.platform.sim.outside import Interrupt
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
@@ -48,10 +49,10 @@ class Announcement:
 @attrs.define(eq=False)
 class Run:
     """`lines` are the tape's, `records` what stands in them behind the header, `woke` when the supervisor had woken up
-    for each. Without an outcome, `error` is what came instead: the supervisor lost its power, or failed. `newest_link`
-    is which link it knew to be the newest before it has started anything, `payload` what the host of a guest was told
-    of the payload. `successor` is the run of another one on the
-    same machine, after a power cut."""
+    for each. Without an outcome, `error` is what came instead: a signal ended the supervisor, or it failed.
+    `newest_link` is which link it knew to be the newest before it has started anything, `payload` what the host of a
+    guest was told of the payload. `successor` is the run of the next supervisor on the same machine, after this one was
+    killed."""
 
     scenario: Scenario
     definition: Definition
@@ -121,21 +122,34 @@ class Run:
         """Virtual seconds that it took."""
         return (self.ended_at - self.began_at) / 1e9
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended the supervisor."""
+        return isinstance(self.error, SupervisorKilled)
+
     def owns(self, process: Process) -> bool:
         """Whether it has started this process, or an ancestor of it."""
         return process.root is not None and process.root in self.started
+
+    def inherits(self, process: Process) -> bool:
+        """Whether a supervisor that ended before has started this process, or an ancestor of it."""
+        spawned_by = None if process.root is None else process.root.spawned_by
+        return spawned_by is not None and spawned_by is not self.kernel.process and not spawned_by.alive
 
 
 def run(scenario: Scenario) -> Run:
     """Run it. Whatever the supervision raises is in the result."""
     machine = machine_for(scenario)
     machine.expect(scenario.outside)
-    first = live(scenario, SimKernel(machine, descriptors=scenario.descriptors))
-    if isinstance(first.error, PowerCut):
+    machine.supervisor.unreaped = scenario.former_pid == ZOMBIE
+    first = latest = live(scenario, SimKernel(machine, descriptors=scenario.descriptors))
+    quiet = attrs.evolve(scenario, faults=())
+    while isinstance(latest.error, SupervisorKilled):
         machine.injector.replace(())
-        machine.new_supervisor(ignores_children=scenario.ignores_children)
-        # What comes from outside goes on by itself: it is on the machine's clock.
-        first.successor = live(attrs.evolve(scenario, faults=()), SimKernel(machine))
+        machine.next_supervisor(scenario.former_pid, scenario.next_after, ignores_children=scenario.ignores_children)
+        # What comes from outside goes on by itself: it is on the machine's clock. So it may kill the next one too.
+        latest.successor = live(quiet, SimKernel(machine))
+        latest = latest.successor
     return first
 
 
@@ -172,13 +186,13 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     except (
         Exception,
         KeyboardInterrupt,
-        PowerCut,
+        SupervisorKilled,
         Livelock,
         Stuck,
     ) as error:
         seen.error = error
     if probe is not None and kernel.process.alive:
-        with suppress(OSError, KeyboardInterrupt, PowerCut):
+        with suppress(OSError, KeyboardInterrupt, SupervisorKilled):
             probe.close()
     # Signals that come later are not for this life.
     kernel.machine.interrupted = lambda number: None

@@ -20,9 +20,11 @@ def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
     with Twin() as twin:
         differs = twin.difference(done)
     _tell(done, write)
-    if done.successor is not None:
-        write("\nbehind the power cut, another supervisor on the same machine:\n")
-        _tell(done.successor, write)
+    latest = done
+    while latest.successor is not None:
+        latest = latest.successor
+        write("\nafter the kill, another supervisor on the same machine:\n")
+        _tell(latest, write)
     found = violations(done)
     if differs is not None:
         found.append(str(differs))

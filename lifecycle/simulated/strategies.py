@@ -6,12 +6,14 @@ once, every run would be so disturbed that none gets far.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import strategies as st
 
 from scxlife.fsm.definition import Value
-from scxlife.platform.sim.faults import ERRNOS, Fails, Fault, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.faults import ERRNOS, Fails, Fault, IsKilled, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.machine import FOREIGN, FREE, NEXT, ZOMBIE
 from scxlife.platform.sim.outside import (
     Eject,
     FullDisk,
@@ -112,6 +114,7 @@ def programs(draw: st.DrawFn, steps: st.SearchStrategy[Step] = _SIMPLE) -> Progr
         **draw(_SIGNALS),
         exec_takes=draw(st.sampled_from((0.002, 0.002, 0.002, 1.5))),
         exec_errno=draw(st.sampled_from((None,) * 30 + ("ENOEXEC", "EACCES"))),
+        set_user_id=draw(st.sampled_from((False,) * 7 + (True,))),
     )
 
 
@@ -154,6 +157,7 @@ _PAYLOADS = st.one_of(
 _REASONS = ("runnable task stall", "disabled by sysrq-S", "unregistered from user space")
 _HAPPENINGS: dict[str, st.SearchStrategy[Happening]] = {
     "interrupt": st.builds(Interrupt, _MOMENTS, st.sampled_from(("SIGINT", "SIGTERM"))),
+    "supervisor killed": st.builds(Interrupt, _MOMENTS, st.just("SIGKILL")),
     "eject": st.builds(Eject, _MOMENTS, st.sampled_from(_REASONS)),
     "hotplug": st.builds(Hotplug, _MOMENTS),
     "kill": st.builds(Kill, _MOMENTS, st.sampled_from((*_FATAL, "SIGSTOP", "SIGCONT"))),
@@ -183,8 +187,14 @@ _FAULTS: dict[str, st.SearchStrategy[Fault]] = {
     "stalls": st.builds(Stalls, st.integers(1, 400), st.sampled_from((0.01, 0.5, 1.5, 5.0, 12.0, 70.0))),
     "wakes": st.builds(WakesUp, _COUNTS, st.sampled_from((None, 0.01, 1.5, 12.0))),
     "uevents": st.builds(LosesUevents, st.integers(1, 4), st.integers(1, 3), st.booleans(), st.booleans()),
-    "power": st.builds(LosesPower, st.integers(1, 600)),
+    "killed": st.builds(IsKilled, st.integers(1, 600)),
 }
+_AFTER_A_KILL: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "next_after": st.sampled_from((0.0, 0.0, 0.001, 0.1, 3.0, 40.0)),
+        "former_pid": st.sampled_from((FREE, FREE, ZOMBIE, NEXT, FOREIGN)),
+    }
+)
 _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "liveness": st.sampled_from((0.0, 0.1, 1.0)),
     "attach_timeout": st.sampled_from((0.0, 0.2, 2.0)),
@@ -220,12 +230,14 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
     faults = draw(_swarm(_FAULTS, 3))
     names = draw(st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=3, unique=True))
     settings: dict[str, Value] = {name: draw(_SETTINGS[name]) for name in names}
+    outside = tuple(sorted(draw(_swarm(_HAPPENINGS, 4)), key=lambda happening: happening.at))
+    after_a_kill = draw(_AFTER_A_KILL) if _kills((*faults, *outside)) else {}
     return Scenario(
         kernel=draw(st.sampled_from(kernels) if draw(st.booleans()) else st.just(kernels[0])),
         ready=ready,
         program=None if draw(st.sampled_from(range(40))) == 39 else program,
         payload=draw(st.one_of(st.none(), st.none(), _PAYLOADS)),
-        outside=tuple(sorted(draw(_swarm(_HAPPENINGS, 4)), key=lambda happening: happening.at)),
+        outside=outside,
         faults=faults,
         settings=settings,
         patience=draw(st.sampled_from((4.0, 15.0, 15.0, 75.0))),
@@ -234,4 +246,10 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
         pids=draw(st.sampled_from((4096,) * 6 + (12, 4))),
         eager_reuse=draw(st.booleans()),
         descriptors=draw(st.sampled_from((1024,) * 30 + (9, 12))),
+        **after_a_kill,
     )
+
+
+def _kills(all_of_it: Iterable[Fault | Happening]) -> bool:
+    """Whether something of it may kill the supervisor."""
+    return any(isinstance(one, IsKilled) or one == Interrupt(one.at, "SIGKILL") for one in all_of_it)

@@ -7,7 +7,7 @@ import signal
 
 from .clock import SECOND
 from .descriptors import Description, Descriptors, fail
-from .faults import PowerCut
+from .faults import SupervisorKilled
 from .machine import Machine
 from .nodes import Node, walk
 from .processes import Process
@@ -48,7 +48,7 @@ class Caller:
     def enter(self, call: str) -> None:
         """One system call. Raises the OSError that one of the faults wants."""
         if not self.process.alive:
-            raise PowerCut
+            raise SupervisorKilled
         self.calls += 1
         self.calls_since_wait += 1
         if self.calls_since_wait > _AT_ONCE:
@@ -56,6 +56,9 @@ class Caller:
         clock, injector = self.clock, self._injector
         took = int(self._random.random() * _CALL)
         clock.advance(clock.now + (took if injector.quiet else took + self._stalled()))
+        if not self.process.alive:
+            # Killed meanwhile: the call is never made.
+            raise SupervisorKilled
         if self._interrupted:
             self._interrupted = False
             raise KeyboardInterrupt
@@ -65,12 +68,12 @@ class Caller:
     def _stalled(self) -> int:
         try:
             return self._injector.stall()
-        except PowerCut:
+        except SupervisorKilled:
             self.die()
             raise
 
     def die(self) -> None:
-        """The supervisor is gone, and its descriptors with it; what it has started lives on."""
+        """A signal ends the supervisor: its descriptors are closed, and its children get their death signals."""
         if self.process.alive:
             for fd in list(self.descriptors.open):
                 self.descriptors.close(fd)

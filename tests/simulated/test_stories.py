@@ -22,7 +22,8 @@ from scxlife.lifecycle.outcomes import (
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import Run, run
 from scxlife.lifecycle.simulated.scenario import Scenario
-from scxlife.platform.sim.faults import ERRNOS, Fails, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.platform.kernel import ExitStatus
+from scxlife.platform.sim.faults import ERRNOS, Fails, IsKilled, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import (
     Eject,
     FullDisk,
@@ -351,11 +352,12 @@ def test_a_wake_up_that_comes_too_early_or_too_late_changes_only_the_time() -> N
 
 
 @pytest.mark.parametrize("at", [1, 30, 60, 90, 150, 300])
-def test_K10_without_power_the_supervisor_signals_nobody_and_what_it_left_is_known(at: int) -> None:
-    done = story(faults=(LosesPower(at),))
+def test_L2_K10_the_scheduler_ends_with_a_killed_supervisor(at: int) -> None:
+    done = story(faults=(IsKilled(at),), next_after=3.0)
     assert done.outcome is None
-    alive = [process for process in done.machine.processes.everyone if done.owns(process) and process.alive]
-    assert len(alive) == (0 if at == 1 or done.process is None else 1)
+    assert done.process is None or done.process.status == ExitStatus(code=None, signal=signal.SIGKILL)
+    assert done.successor is not None
+    assert isinstance(done.successor.outcome, Stopped)
 
 
 @pytest.mark.parametrize(("disk", "lost"), [(FullDisk(0.0), "ENOSPC"), (ReadOnlyDisk(0.0), "EROFS")])
