@@ -1,7 +1,7 @@
 """Signals as a descriptor.
 
-Python has no signalfd, and it would want the signals blocked, which a child inherits. Instead: handlers that do nothing,
-and the interpreter's own C handler, which writes the number of each signal to a pipe.
+Python has no signalfd, and it would want the signals blocked, which a child inherits. Instead: handlers that do
+nothing, and the interpreter's own C handler, which writes the number of each signal to a pipe.
 """
 
 from __future__ import annotations
