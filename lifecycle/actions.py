@@ -11,7 +11,7 @@ import signal
 import stat
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scxlife.platform import cgroup
+from scxlife.platform import cgroup, leftovers
 from scxlife.platform.kernel import CgroupError
 from scxlife.platform.process_group import lives
 from scxlife.platform.sched_ext import hotplug_seq, newest_link, snapshot
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scxlife.fsm.definition import Definition
     from scxlife.fsm.events import Event
     from scxlife.fsm.sources import EventSource
+    from scxlife.platform.cgroup import Cgroup
     from scxlife.platform.kernel import Kernel
 
     from .facts import Facts
@@ -79,6 +80,23 @@ class Actions:
 
     # -- start
 
+    def note_leftovers(self, event: Event) -> None:
+        found = leftovers.of_unit(self._kernel, given(self._plan.unit))
+        self._facts.left = "; ".join(leftovers.described(self._kernel, each) for each in found)
+        self._facts.leftovers = leftovers.open_all(self._kernel, found)
+
+    def kill_leftovers(self, event: Event) -> None:
+        for left in self._facts.leftovers:
+            cgroup.kill(self._kernel, left)
+
+    def note_unevicted(self, event: Event) -> None:
+        self._facts.failure = f"nothing was started, as this does not end: {self._facts.left}"
+
+    def remove_leftovers(self, event: Event) -> None:
+        found, self._facts.leftovers = self._facts.leftovers, ()
+        for left in found:
+            self._remove(left)
+
     def take_baseline(self, event: Event) -> None:
         facts = self._facts
         facts.baseline = snapshot(self._kernel)
@@ -125,9 +143,21 @@ class Actions:
     def open_log(self, event: Event) -> None:
         self._facts.log = open_log(self._kernel, self._plan.log_path)
 
+    def remove_abandoned(self, event: Event) -> None:
+        try:
+            found = leftovers.next_to_ours(self._kernel)
+        except OSError:
+            # There is no cgroup v2: making one says so.
+            return
+        for each in found:
+            try:
+                cgroup.remove_path(self._kernel, each.path)
+            except OSError:
+                self._degrade(f"{leftovers.described(self._kernel, each)}, is still in {each.path}")
+
     def make_cgroup(self, event: Event) -> None:
         try:
-            self._facts.cgroup = cgroup.make(self._kernel, f"scxlife-{self._kernel.readlink('/proc/self')}")
+            self._facts.cgroup = cgroup.make(self._kernel, leftovers.name_for(self._kernel, self._plan.unit))
         except OSError as error:
             self._degrade(f"no cgroup of its own: {error.strerror}")
 
@@ -146,7 +176,16 @@ class Actions:
         facts = self._facts
         procs = None if facts.cgroup is None else facts.cgroup.procs
         plan, log = self._plan, given(facts.log)
-        child = self._process.spawn(plan.command, self._arguments, plan.environment, log.fd, cgroup=procs)
+        child = self._process.spawn(
+            plan.command,
+            self._arguments,
+            plan.environment,
+            log.fd,
+            cgroup=procs,
+            death_signal=self._signal("parent_death_signal"),
+        )
+        if child.outlives_us:
+            self._degrade("it was started by a thread, so the kernel does not end it when its supervisor dies")
         facts.pid, facts.member = child.pid, child.member
         facts.spawned_at = self._kernel.monotonic()
         who = {"pid": child.pid, "generation": child.generation}
@@ -223,8 +262,13 @@ class Actions:
     # -- stop and reap
 
     def signal_stop(self, event: Event) -> None:
-        name = str(self._settings["stop_signal"])
-        self._process.signal(signal.Signals[name], signal.SIGCONT)
+        asked = given(self._signal("stop_signal")), signal.SIGCONT
+        facts = self._facts
+        if facts.cgroup is None:
+            self._process.signal_group(*asked)
+        else:
+            self._process.signal(*asked)
+            cgroup.send(self._kernel, facts.cgroup.path, asked, but=given(facts.pid))
 
     def kill_tree(self, event: Event) -> None:
         self.kill_rest(event)
@@ -273,12 +317,19 @@ class Actions:
     def remove_cgroup(self, event: Event) -> None:
         made, self._facts.cgroup = self._facts.cgroup, None
         if made is not None:
-            try:
-                cgroup.remove(self._kernel, made)
-            except OSError as error:
-                self._degrade(f"{made.path} is left: {error.strerror}")
+            self._remove(made)
 
     # -- inside
+
+    def _remove(self, made: Cgroup) -> None:
+        try:
+            cgroup.remove(self._kernel, made)
+        except OSError as error:
+            self._degrade(f"{made.path} is left: {error.strerror}")
+
+    def _signal(self, setting: str) -> signal.Signals | None:
+        name = self._settings[setting]
+        return None if name is None else signal.Signals[str(name)]
 
     def _degrade(self, what: str) -> None:
         if what not in self._facts.degraded:

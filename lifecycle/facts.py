@@ -27,6 +27,8 @@ class Facts:
     file_baseline: FileStat | None = None
     log: Log | None = None
     cgroup: Cgroup | None = None
+    leftovers: tuple[Cgroup, ...] = ()
+    left: str = ""
     failure: str = ""
     # of the process
     pid: int | None = None

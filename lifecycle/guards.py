@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from scxlife.platform import cgroup, leftovers
 from scxlife.platform.kernel_time import kernel_seconds
 from scxlife.platform.sched_ext import DISABLING, ENABLING, hotplug_seq, state_of
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from scxlife.platform.kernel import Kernel
 
     from .facts import Facts
+    from .plan import Plan
+    from .processes import Process
 
 # kernel/sched/ext: the reason that is logged when the process closed its own link, or died.
 BY_USER_SPACE = "unregistered from user space"
@@ -29,12 +32,32 @@ class Guards:
     """`source` gives an open event source by its name."""
 
     def __init__(
-        self, kernel: Kernel, definition: Definition, facts: Facts, source: Callable[[str], EventSource | None]
+        self,
+        kernel: Kernel,
+        definition: Definition,
+        plan: Plan,
+        facts: Facts,
+        process: Process,
+        source: Callable[[str], EventSource | None],
     ) -> None:
         self._kernel = kernel
         self._definition = definition
+        self._plan = plan
         self._facts = facts
+        self._process = process
         self._source = source
+
+    def leftovers(self, event: Event) -> bool:
+        return self._plan.unit is not None and bool(leftovers.of_unit(self._kernel, self._plan.unit))
+
+    def leftovers_kept(self, event: Event) -> bool:
+        return self._definition.settings["keep_leftovers"] is True
+
+    def tree_alive(self, event: Event) -> bool:
+        facts = self._facts
+        if facts.cgroup is None:
+            return bool(self._process.group())
+        return any(pid != facts.pid for pid in cgroup.members(self._kernel, facts.cgroup.path))
 
     def confirmed(self, event: Event) -> bool:
         source: Any = self._source("readiness")

@@ -22,6 +22,7 @@ class Outcome:
     ended its scheduler, `kernel_details` what it said besides. `cause` is the code of a known one (`diagnosis`), `hint`
     what to do about it. `partial`: it has only the tasks that ask for it. `log_dropped` counts the bytes at the
     beginning of the log that were given up. `timings` are seconds from the spawn to the entry of each phase, and `end`.
+    `leftovers` are the processes that a dead supervisor had left, and that were ended, or kept, before the start.
     `degraded` is what could not be seen or done as it should.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     log_tail: str = ""
     timings: Mapping[str, float] = attrs.Factory(dict)
     payload: Mapping[str, Any] | None = None
+    leftovers: str | None = None
     degraded: Sequence[str] = ()
 
     name = "outcome"

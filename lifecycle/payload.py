@@ -49,7 +49,7 @@ class Payload:
         if self.process.child is None:
             self._ended("no payload")
         else:
-            self.process.signal(signal.SIGTERM, signal.SIGCONT)
+            self.process.signal_group(signal.SIGTERM, signal.SIGCONT)
 
     def kill(self, event: Event) -> None:
         self.process.kill_group()

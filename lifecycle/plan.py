@@ -24,7 +24,8 @@ class Plan:
     """A command with its arguments, its log, the file that says it is ready (for that profile), a payload.
 
     `command` is a path; the arguments are those in `arguments_file`, where there is one; `payload_output` is the
-    descriptor that the payload writes to, `payload_log` the file behind it, where there is one.
+    descriptor that the payload writes to, `payload_log` the file behind it, where there is one. `unit` is the key of
+    the socket or service that is served, from `platform.leftovers.unit_of`.
     """
 
     command: str
@@ -37,3 +38,4 @@ class Plan:
     payload_environment: Mapping[str, str] = attrs.Factory(dict)
     payload_output: int = 1
     payload_log: str | None = None
+    unit: str | None = None

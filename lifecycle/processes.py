@@ -37,14 +37,26 @@ class Process:
         output: int,
         *,
         cgroup: int | None = None,
+        death_signal: int | None = None,
     ) -> Child:
         """Start it with its stdout and stderr at the descriptor `output`, in the cgroup of that `cgroup.procs`. Raises
-        OSError; then nothing is published. A child that nobody could watch is killed and published: see `Child`."""
+        OSError; then nothing is published. A child that nobody could watch is killed and published: see `Child`.
+
+        The kernel sends it `death_signal` when we end. That hangs on the thread that spawns it, so it is left out on
+        any but the first."""
         kernel = self._kernel
+        outlives_us = death_signal is not None and not kernel.main_thread()
         null = kernel.open("/dev/null", os.O_RDONLY)
         try:
             pid = kernel.spawn(
-                path, (path, *arguments), environment, stdin=null, stdout=output, stderr=output, cgroup=cgroup
+                path,
+                (path, *arguments),
+                environment,
+                stdin=null,
+                stdout=output,
+                stderr=output,
+                cgroup=cgroup,
+                death_signal=None if outlives_us else death_signal,
             )
         finally:
             # Before the pidfd is asked for: there is room for one then. Whatever close(2) says, it is closed, and the
@@ -64,7 +76,7 @@ class Process:
         self.generation += 1
         self.reaped = pidfd is None and unwatched is None
         self.status = None
-        self.child = Child(pid, pidfd, self.generation, path, unwatched, member)
+        self.child = Child(pid, pidfd, self.generation, path, unwatched, member, outlives_us)
         return self.child
 
     def _identity_of(self, pid: int) -> tuple[int | None, Member | None]:
@@ -99,15 +111,21 @@ class Process:
                     raise
 
     def kill_group(self) -> None:
-        """SIGKILL to its process group, through the pidfd: where SIGCHLD is ignored the number may be a stranger's."""
+        """SIGKILL to its process group, itself included."""
+        self.signal_group(signal.SIGKILL)
+
+    def signal_group(self, *signals: int) -> None:
+        """Send signals to its process group, itself included, through the pidfd: where SIGCHLD is ignored the number
+        may be a stranger's."""
         if self.child is None or self.child.pidfd is None or self.reaped:
             return
-        try:
-            self._kernel.kill_group(self.child.pid, self.child.pidfd, signal.SIGKILL)
-        except OSError as error:
-            # EPERM on some kernels when only the zombie is left
-            if error.errno not in (errno.ESRCH, errno.EPERM):
-                raise
+        for number in signals:
+            try:
+                self._kernel.kill_group(self.child.pid, self.child.pidfd, number)
+            except OSError as error:
+                # EPERM on some kernels when only the zombie is left
+                if error.errno not in (errno.ESRCH, errno.EPERM):
+                    raise
 
     def group(self) -> tuple[Member, ...]:
         """Who lives in its process group, beside itself. Where that can't be seen, nobody."""

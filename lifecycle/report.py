@@ -38,6 +38,8 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
     if outcome.payload is not None:
         status = outcome.payload.get("error") or describe_exit(outcome.payload.get("exit"))
         say(f"payload    {status}")
+    if outcome.leftovers is not None:
+        say(f"leftovers  {outcome.leftovers}")
     if outcome.log_lost is not None:
         say(f"log        lost: {outcome.log_lost}")
     elif log_path is not None:

@@ -18,6 +18,8 @@ class State(StrEnum):
 
     IDLE = "idle"
     """Nothing was started."""
+    EVICTING = "evicting"
+    """What a dead supervisor of the same socket or unit has left is being ended."""
     LOCATING = "locating"
     """Is there anything to start?"""
     SPAWNING = "spawning"
@@ -36,6 +38,8 @@ class State(StrEnum):
     """The payload is over while the kernel does not run it; it may still attach again, and is stopped then."""
     STOPPING = "stopping"
     """Asked to end."""
+    EMPTYING = "emptying"
+    """Exited after it was asked to; the rest of its tree was asked too."""
     KILLING = "killing"
     """SIGKILL was sent."""
     REAPING = "reaping"
@@ -93,6 +97,8 @@ class EventName(StrEnum):
     """The kernel does not run an instance of ours."""
     DESERTED = "deserted"
     """No process is left in its cgroup, or in its group where it has none."""
+    VACATED = "vacated"
+    """No process of the dead supervisor is left."""
     DUMPED = "dumped"
     """The kernel wrote down what it knew at an ejection; it is on its way."""
     DRAINED = "drained"
@@ -110,7 +116,9 @@ class EventName(StrEnum):
     RUN_OVER = "run_over"
     REATTACH_LATE = "reattach_late"
     DETACHED_OVER = "detached_over"
+    EVICTION_LATE = "eviction_late"
     STOP_LATE = "stop_late"
+    REST_LATE = "rest_late"
     KILL_LATE = "kill_late"
     RELEASE_LATE = "release_late"
     SWEEP_LATE = "sweep_late"
@@ -173,6 +181,18 @@ def happened(name: EventName, data: Mapping[str, object] = NOTHING, cause: str =
 class Actions(Protocol):
     """What it does, each when the table says so."""
 
+    def note_leftovers(self, event: Event, /) -> None:
+        """Keep which processes a dead supervisor has left."""
+
+    def kill_leftovers(self, event: Event, /) -> None:
+        """SIGKILL to each of them."""
+
+    def note_unevicted(self, event: Event, /) -> None:
+        """Keep that they do not end, so that nothing can be started."""
+
+    def remove_leftovers(self, event: Event, /) -> None:
+        """Remove their cgroups."""
+
     def take_baseline(self, event: Event, /) -> None:
         """Note what the kernel or the file says before there is a process of ours."""
 
@@ -181,6 +201,9 @@ class Actions(Protocol):
 
     def open_log(self, event: Event, /) -> None:
         """Make the log; when that is impossible the process writes to /dev/null and the outcome says why."""
+
+    def remove_abandoned(self, event: Event, /) -> None:
+        """Remove the empty cgroups of dead supervisors, and report those that are not empty."""
 
     def make_cgroup(self, event: Event, /) -> None:
         """Make a cgroup for the process; where that is impossible its process group has to do, and the outcome says
@@ -227,7 +250,9 @@ class Actions(Protocol):
         """Start the payload, if there is one."""
 
     def signal_stop(self, event: Event, /) -> None:
-        """The stop signal to the process, through its pidfd, and SIGCONT so that a stopped one hears it."""
+        """The stop signal to each process of its cgroup, or of its group where it has none, and SIGCONT so that a
+        stopped one hears it.
+        """
 
     def kill_tree(self, event: Event, /) -> None:
         """SIGKILL to the process through its pidfd, to its group and its cgroup."""
@@ -265,9 +290,14 @@ class Actions(Protocol):
 def actions_of(given: Actions) -> dict[str, Action]:
     """`given` as the mapping that `Runtime` takes for its actions."""
     return {
+        "note_leftovers": given.note_leftovers,
+        "kill_leftovers": given.kill_leftovers,
+        "note_unevicted": given.note_unevicted,
+        "remove_leftovers": given.remove_leftovers,
         "take_baseline": given.take_baseline,
         "locate": given.locate,
         "open_log": given.open_log,
+        "remove_abandoned": given.remove_abandoned,
         "make_cgroup": given.make_cgroup,
         "spawn": given.spawn,
         "announce_attached": given.announce_attached,
@@ -298,6 +328,15 @@ def actions_of(given: Actions) -> dict[str, Action]:
 
 class Guards(Protocol):
     """What it asks before it takes a row."""
+
+    def leftovers(self, event: Event, /) -> bool:
+        """A dead supervisor of the same socket or unit has left processes."""
+
+    def leftovers_kept(self, event: Event, /) -> bool:
+        """The setting keep_leftovers is on."""
+
+    def tree_alive(self, event: Event, /) -> bool:
+        """A process of its tree lives, other than itself."""
 
     def confirmed(self, event: Event, /) -> bool:
         """The readiness source, asked again at this moment, says ready."""
@@ -340,6 +379,9 @@ class Guards(Protocol):
 def guards_of(given: Guards) -> dict[str, Guard]:
     """`given` as the mapping that `Runtime` takes for its guards."""
     return {
+        "leftovers": given.leftovers,
+        "leftovers_kept": given.leftovers_kept,
+        "tree_alive": given.tree_alive,
         "confirmed": given.confirmed,
         "undecided": given.undecided,
         "early_ready": given.early_ready,

@@ -87,7 +87,7 @@ class Supervision:
             post=self._post,
             source=lambda name: self.driver.source(name),
         )
-        guards = Guards(kernel, definition, self.facts, lambda name: self.driver.source(name))
+        guards = Guards(kernel, definition, plan, self.facts, self.process, lambda name: self.driver.source(name))
         self.runtime = Runtime(
             definition,
             actions=actions_of(actions),
@@ -134,8 +134,8 @@ class Supervision:
         if facts.log is not None:
             with suppress(OSError):
                 self.kernel.close(facts.log.fd)
-        if facts.cgroup is not None:
-            cgroup.close(self.kernel, facts.cgroup)
+        for made in (*(() if facts.cgroup is None else (facts.cgroup,)), *facts.leftovers):
+            cgroup.close(self.kernel, made)
 
     @property
     def failure(self) -> str:
@@ -173,6 +173,7 @@ class Supervision:
             "assume": lambda _: self._assume_source,
             "kernel_log": lambda _: self._kernel_log_source,
             "tree": lambda _: self._tree_source,
+            "leftovers": lambda _: self._leftovers_source,
             "logs": lambda _: self._logs_source,
             "probe": lambda _: self._probe_source,
             "signals": lambda _: self._signal_source,
@@ -217,8 +218,14 @@ class Supervision:
     def _tree_source(self) -> EventSource:
         cadence = self.seconds("cadence")
         if self.facts.cgroup is not None:
-            return CgroupSource(self.kernel, self.facts.cgroup, cadence=cadence)
-        return GroupSource(self.kernel, self.facts.rest, cadence=cadence)
+            return CgroupSource(self.kernel, (self.facts.cgroup,), EventName.DESERTED, cadence=cadence)
+        # Once it is reaped its number may be a stranger's: only the processes that were seen before count then.
+        seen = self.facts.rest
+        return GroupSource(self.kernel, lambda: seen if self.process.reaped else self.process.group(), cadence=cadence)
+
+    def _leftovers_source(self) -> EventSource:
+        cadence, cause = self.seconds("cadence"), f"ended: {self.facts.left}"
+        return CgroupSource(self.kernel, self.facts.leftovers, EventName.VACATED, cadence=cadence, cause=cause)
 
     def _logs_source(self) -> EventSource | None:
         limit, log = self.definition.settings["log_limit"], given(self.facts.log)
@@ -286,5 +293,6 @@ class Supervision:
             log_tail=last_words,
             timings=timings,
             payload=facts.payload,
+            leftovers=facts.left or None,
             degraded=tuple(dict.fromkeys([*facts.degraded, *blind])),
         )

@@ -24,6 +24,7 @@ from scxlife.lifecycle.search_path import found
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.leftovers import unit_of
 from scxlife.platform.linux import LinuxKernel
 
 SUMMARY = "supervise a scheduler, or any daemon, on this host"
@@ -70,6 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--log", metavar="FILE", help="its stdout and stderr (default: a new file in the temporary folder)"
     )
+    parser.add_argument(
+        "--keep-leftovers",
+        action="store_true",
+        help="report what a dead supervisor of the same socket or unit has left, and keep it (default: end it first)",
+    )
     parser.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     parser.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_listeners(parser)
@@ -79,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     profile, _, ready_file = parsed.ready.partition(":")
-    definition = chosen(parsed, shipped().with_profile(profile))
+    definition = chosen(parsed, shipped().with_profile(profile)).with_settings(keep_leftovers=parsed.keep_leftovers)
     ready_file = os.path.abspath(ready_file) if ready_file else None  # noqa: PTH100
     if not parsed.argv and parsed.control is None:
         raise UsageError("what is to be run? scxlife run [options] -- COMMAND [ARG…]")
@@ -92,17 +98,18 @@ def run(parsed: argparse.Namespace) -> int:
     command, *arguments = parsed.argv
     name = Path(command).name
     log = parsed.log or str(Path(tempfile.gettempdir(), f"scxlife-{name}-{secrets.token_hex(4)}.log"))
+    kernel = LinuxKernel()
     plan = Plan(
         command=found(command),
         arguments=tuple(arguments),
         environment=scheduler_environment(os.environ),
         log_path=log,
         ready_file=ready_file,
+        unit=unit_of(kernel, None),
     )
     out = sys.stderr if parsed.json else sys.stdout
     kind = parsed.log_format or format_for(out, os.environ)
     timeline = FORMATS[kind](Lines(out))
-    kernel = LinuxKernel()
     listening = Listeners(
         definition,
         os.environ,

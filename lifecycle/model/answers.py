@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scxlife.fsm.definition import Value
 
-from .sources import facts, visibly_ours
+from .sources import facts, tree_lives, visibly_ours
 from .world import (
     BY_KERNEL,
     BY_USER_SPACE,
@@ -16,6 +16,7 @@ from .world import (
     ENABLING,
     FOREIGN_DISABLING,
     FOREIGN_ENABLING,
+    NONE,
     UNREGISTERED,
     World,
 )
@@ -38,6 +39,18 @@ class Question(NamedTuple):
 
 
 Guard = Callable[[World, Question], Iterator[Answer]]
+
+
+def leftovers(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(world.left != NONE)
+
+
+def leftovers_kept(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(question.settings["keep_leftovers"] is True)
+
+
+def tree_alive(world: World, question: Question) -> Iterator[Answer]:
+    yield Answer(tree_lives(world))
 
 
 def confirmed(world: World, question: Question) -> Iterator[Answer]:
@@ -106,6 +119,9 @@ def ejected_by_kernel(world: World, question: Question) -> Iterator[Answer]:
 
 
 ANSWERS: dict[str, Guard] = {
+    "leftovers": leftovers,
+    "leftovers_kept": leftovers_kept,
+    "tree_alive": tree_alive,
     "confirmed": confirmed,
     "undecided": undecided,
     "early_ready": early_ready,

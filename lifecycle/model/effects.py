@@ -78,13 +78,17 @@ def locate(world: World, asked: Asked) -> Iterator[Done]:
     yield Done(world, "spawn_failed", note="it may not be executed")
 
 
+def kill_leftovers(world: World, asked: Asked) -> Iterator[Done]:
+    yield Done(world._replace(left=DYING) if world.left == ALIVE else world)
+
+
 def make_cgroup(world: World, asked: Asked) -> Iterator[Done]:
     yield Done(world._replace(cgroup=MADE))
     yield Done(world, faults=1, note="no cgroup can be made")
 
 
 def spawn(world: World, asked: Asked) -> Iterator[Done]:
-    born = world._replace(process=ALIVE, published=True)
+    born = world._replace(process=ALIVE, published=True, wrong="alone" if world.left != NONE else world.wrong)
     yield Done(born, "spawned")
     yield Done(world, "spawn_failed", note="it could not be executed")
     dead = born._replace(process=MISSED, status=BY_ITSELF)
@@ -192,9 +196,14 @@ def _killed(world: World) -> World:
 
 
 EFFECTS: dict[str, Effect] = {
+    "note_leftovers": nothing,
+    "kill_leftovers": kill_leftovers,
+    "note_unevicted": nothing,
+    "remove_leftovers": nothing,
     "take_baseline": nothing,
     "locate": locate,
     "open_log": nothing,
+    "remove_abandoned": nothing,
     "make_cgroup": make_cgroup,
     "spawn": spawn,
     "announce_attached": announce_attached,

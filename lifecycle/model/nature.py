@@ -59,6 +59,8 @@ def everywhere(world: World) -> Iterator[Happening]:
     """What happens whatever proves readiness."""
     yield from _process(world)
     yield from _offspring(world)
+    if world.left != NONE:
+        yield Happening("leftover", "is dead", world._replace(left=NONE))
 
 
 def _process(world: World) -> Iterator[Happening]:
@@ -171,4 +173,9 @@ def _risen(world: World, kernel: str) -> World:
 
 def can_change(world: World) -> bool:
     """Whether anything of ours is still there that may act."""
-    return world.process in (ALIVE, STOPPED, EXITING) or world.offspring != NONE or world.kernel in OURS
+    return (
+        world.process in (ALIVE, STOPPED, EXITING)
+        or world.offspring != NONE
+        or world.left != NONE
+        or world.kernel in OURS
+    )

@@ -16,6 +16,7 @@ PROPERTIES: Mapping[str, str] = {
     "attached": "attached is said only while the kernel has ours enabled, and is not believed for long after that",
     "gone": "behind an outcome our process is dead and the kernel neither runs ours nor can; or it says left-running",
     "left": "behind an outcome there is no zombie, published pid, payload, cgroup or survivor in it",
+    "alone": "nothing is started while a process that a dead supervisor left still lives",
     "status": "what is said of the process's end is its own doing, or unknown",
     "order": "death beats ready beats deadline",
     "possible": "no event comes where the table holds it impossible or rejects it",

@@ -22,12 +22,15 @@ from .world import (
     FOREIGN_DISABLING,
     FOREIGN_ENABLING,
     FOREIGN_UNPROVEN,
+    IN_GROUP,
     MADE,
+    MISSED,
     NONE,
     OFFSPRING,
     OVER,
     PRESENT,
     PROCESS,
+    REAPED,
     STOPPED,
     UNPROVEN,
     UNREGISTERED,
@@ -69,14 +72,25 @@ def payload(world: World) -> Iterator[tuple[tuple[str, ...], World]]:
 
 
 def tree(world: World) -> Iterator[tuple[tuple[str, ...], World]]:
-    """`CgroupSource`; without a cgroup `GroupSource`, which knows of whom was killed with the group. A zombie is in
-    neither."""
-    if world.cgroup == MADE:
-        lives = world.process in (ALIVE, STOPPED, EXITING) or world.offspring != NONE
-    else:
-        lives = world.offspring == DYING
+    """`CgroupSource`; without a cgroup `GroupSource`. A zombie is in neither."""
+    lives = tree_lives(world) or (world.cgroup == MADE and world.process in (ALIVE, STOPPED, EXITING))
     tells = not lives and "tree" not in world.told
     yield (("deserted",), _told(world, "tree")) if tells else ((), world)
+
+
+def tree_lives(world: World) -> bool:
+    """Whether a process of its tree, other than itself, is seen to live: in its cgroup, or in its group as long as its
+    number is its own, and of that group those that were killed with it."""
+    if world.cgroup == MADE:
+        return world.offspring != NONE
+    numbered = world.published and world.process not in (MISSED, REAPED)
+    return world.offspring == DYING or (world.offspring == IN_GROUP and numbered)
+
+
+def leftovers(world: World) -> Iterator[tuple[tuple[str, ...], World]]:
+    """`CgroupSource` of what was left."""
+    tells = world.left == NONE and "leftovers" not in world.told
+    yield (("vacated",), _told(world, "leftovers")) if tells else ((), world)
 
 
 def signals(world: World) -> Iterator[tuple[tuple[str, ...], World]]:
@@ -198,6 +212,7 @@ LOOKS: dict[str, Look] = {
     "assume": assume,
     "kernel_log": kernel_log,
     "tree": tree,
+    "leftovers": leftovers,
     "payload": payload,
     "logs": logs,
     "probe": probe,

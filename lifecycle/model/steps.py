@@ -74,6 +74,7 @@ class Model:
         for kernel, faults in kernels.items():
             for payload in (NONE, WANTED):
                 yield machine, World(kernel=kernel, payload=payload), faults
+        yield machine, World(left=ALIVE), 1
         for name in initial.sources:
             deaf = machine._replace(inbox=self.rules.waiting(("start",), (FAULT,)), broken=(name,))
             yield deaf, World(), 1

@@ -65,8 +65,9 @@ PRESENT, PAST = "present", "past"
 
 
 class World(NamedTuple):
-    """All that is not the machine. `attached` is that it was announced to be, `told` names the sources that have said
-    all they had to say, `wrong` is the property that the last step has broken."""
+    """All that is not the machine. `left` is what a dead supervisor has left, `attached` is that it was announced to
+    be, `told` names the sources that have said all they had to say, `wrong` is the property that the last step has
+    broken."""
 
     process: str = UNBORN
     status: str = ""
@@ -80,6 +81,7 @@ class World(NamedTuple):
     sight: Sight | None = None
     cgroup: str = NONE
     payload: str = NONE
+    left: str = NONE
     told: tuple[str, ...] = ()
     wrong: str = ""
 

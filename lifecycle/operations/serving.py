@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.plan import Plan
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.lifecycle.tapefile import TapeFile
+from scxlife.platform.leftovers import unit_of
 
 from .life_tapes import LifeTapes
 from .operations import Operations
@@ -71,6 +73,7 @@ class Serving:
         self._metrics = metrics
         self._ready_file = ready_file
         self._control = control
+        self._unit = unit_of(kernel, None if control is None else os.path.realpath(control))
         self._tape = tape
         self._life_tapes = LifeTapes(tape, log.note)
         self.last: Mapping[str, Any] | None = None
@@ -107,6 +110,7 @@ class Serving:
     def _prepare(self, name: str, number: int, announce: Announce) -> Supervision:
         staged = self._staged[name]
         plan = Plan(
+            unit=self._unit,
             command=staged.command,
             arguments=staged.arguments,
             arguments_file=staged.arguments_file,

@@ -58,6 +58,8 @@ class OperationsTimeline:
         if outcome.status:
             say_outcome(outcome, self._write, log_path=outcome.log_path)
             self._write("")
+        elif outcome.leftovers is not None:
+            self._write(plain(f"leftovers  {outcome.leftovers}"))
 
     def note(self, text: str) -> None:
         self._write(text)

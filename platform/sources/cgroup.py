@@ -11,6 +11,8 @@ from scxlife.platform.cgroup import populated
 from . import inotify
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scxlife.platform.cgroup import Cgroup
     from scxlife.platform.kernel import Kernel
 
@@ -20,17 +22,27 @@ _FIRST_PAUSE = 0.001
 
 
 class CgroupSource:
-    """Tells `deserted` when no living process is in the cgroup any more, once, with `{"path"}`.
+    """Tells `event` when no living process is in any of the cgroups any more, once, with `{"path"}` of the first.
 
     The kernel tells inotify of `cgroup.events`, unlike of most files in kernfs, but not oftener than every 10 ms
     (CGROUP_FILE_NOTIFY_MIN_INTV): so it also looks again after 1, 2, 4, … ms, and at the cadence where no watch can be
     had.
     """
 
-    def __init__(self, kernel: Kernel, cgroup: Cgroup, *, cadence: float) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        cgroups: Sequence[Cgroup],
+        event: str = "deserted",
+        *,
+        cadence: float,
+        cause: str = "cgroup.events: populated 0",
+    ) -> None:
         self.degraded: str | None = None
         self._kernel = kernel
-        self._cgroup = cgroup
+        self._cgroups = tuple(cgroups)
+        self._event = event
+        self._cause = cause
         self._cadence = cadence
         self._fd: int | None = None
         self._told = False
@@ -43,10 +55,10 @@ class CgroupSource:
         self._due = self._kernel.monotonic()
         try:
             self._fd = self._kernel.inotify_init()
-            self._kernel.inotify_add_watch(self._fd, f"{self._cgroup.path}/cgroup.events", inotify.IN_MODIFY)
+            for cgroup in self._cgroups:
+                self._kernel.inotify_add_watch(self._fd, f"{cgroup.path}/cgroup.events", inotify.IN_MODIFY)
         except OSError as error:
-            self.degraded = f"{self._cgroup.path} is not watched: {error.strerror}"
-            self.close()
+            self._unwatched(error)
 
     def fileno(self) -> int | None:
         return None if self._told else self._fd
@@ -61,10 +73,10 @@ class CgroupSource:
         if now >= self._due:
             self._due = now + self._pause
             self._pause = min(2 * self._pause, self._cadence)
-        if self._told or populated(self._kernel, self._cgroup):
+        if self._told or any(populated(self._kernel, cgroup) for cgroup in self._cgroups):
             return []
         self._told = True
-        return [Event("deserted", {"path": self._cgroup.path}, "cgroup.events: populated 0")]
+        return [Event(self._event, {"path": self._cgroups[0].path}, self._cause)]
 
     def close(self) -> None:
         if self._fd is not None:
@@ -80,6 +92,9 @@ class CgroupSource:
                 self._kernel.read(self._fd, _BUFFER)
             except OSError as error:
                 if error.errno != errno.EAGAIN:
-                    self.degraded = f"{self._cgroup.path} is not watched: {error.strerror}"
-                    self.close()
+                    self._unwatched(error)
                 return
+
+    def _unwatched(self, error: OSError) -> None:
+        self.degraded = f"{self._cgroups[0].path} is not watched: {error.strerror}"
+        self.close()

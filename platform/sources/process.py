@@ -27,7 +27,7 @@ _LOOK_AGAIN = 0.05
 class Child:
     """A process that we started. `pidfd` is None when it was already gone and reaped when one was asked for, and when
     none could be had: `unwatched` tells why, and it got SIGKILL. `member` is it and nobody else, whoever gets its pid;
-    None when it was gone before it could be seen."""
+    None when it was gone before it could be seen. `outlives_us`: it was to have a parent-death signal and has none."""
 
     pid: int
     pidfd: int | None
@@ -35,6 +35,7 @@ class Child:
     path: str
     unwatched: OSError | None = None
     member: Member | None = None
+    outlives_us: bool = False
 
 
 class ProcessSource:
