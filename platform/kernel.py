@@ -185,6 +185,15 @@ class Kernel(Protocol):
     def write(self, fd: int, data: bytes) -> int:
         """How many bytes were taken: can be fewer than given. ENOSPC, EROFS, EAGAIN, EPIPE. write(2)"""
 
+    def write_now(self, fd: int, data: bytes) -> int:
+        """As `write`, but without waiting, even where `fd` is shared with others and lacks O_NONBLOCK: EAGAIN. Takes a
+        few KiB at a time from pipes and terminals. SIGTTOU does not stop a background process that writes here.
+        Regular files are written to as ever. poll(2), send(2) MSG_DONTWAIT"""
+
+    def writable_fd(self, fd: int) -> int:
+        """A descriptor that turns readable when `fd` takes more bytes, or has lost its reader. EPERM: a file that
+        always takes more. EMFILE. epoll(7)"""
+
     def lseek(self, fd: int, offset: int, whence: int) -> int:
         """The new position. `whence` as in os.SEEK_*. lseek(2)"""
 

@@ -23,6 +23,16 @@ class Files:
     def write(self, fd: int, data: bytes) -> int:
         return os.write(fd, data)
 
+    def write_now(self, fd: int, data: bytes) -> int:
+        from . import writing
+
+        return writing.write_now(fd, data)
+
+    def writable_fd(self, fd: int) -> int:
+        from . import writing
+
+        return writing.writable_fd(fd)
+
     def lseek(self, fd: int, offset: int, whence: int) -> int:
         return os.lseek(fd, offset, whence)
 

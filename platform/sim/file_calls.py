@@ -46,6 +46,15 @@ class FileCalls(Caller):
         self.enter("write")
         return self.descriptors[fd].write(data)
 
+    def write_now(self, fd: int, data: bytes) -> int:
+        self.enter("write")
+        return self.descriptors[fd].write(data)
+
+    def writable_fd(self, fd: int) -> int:
+        self.enter("epoll_ctl")
+        self.descriptors[fd]  # EBADF
+        fail(errno.EPERM)
+
     def lseek(self, fd: int, offset: int, whence: int) -> int:
         self.enter("lseek")
         return self.descriptors[fd].seek(offset, whence)
