@@ -457,14 +457,44 @@ def children_end_with_their_supervisor(run: Run) -> Iterator[str]:
     """11. What a killed supervisor has started itself ends with it, before another one comes."""
     if not run.killed:
         return
-    run.machine.clock.advance(run.machine.clock.now + SECOND)
     scenario = run.scenario
+    if run.definition.settings["parent_death_signal"] != "SIGKILL":
+        # Asked for none, or for one that the process may take as it likes. In a guest the machine ends with PID 1.
+        return
+    run.machine.clock.advance(run.machine.clock.now + SECOND)
     for process in run.started:
         program = scenario.program if process is run.process else scenario.payload
         if program is not None and program.set_user_id:
             continue
         if process.alive and not process.dying:
             yield f"process {process.pid} ({process.comm}) lives on after its supervisor was killed"
+
+
+def nothing_outlives_its_supervisor(run: Run) -> Iterator[str]:
+    """11. What a dead supervisor has left is ended or reported by the next one, and its empty cgroups are removed.
+
+    Without a key it only looks when it starts something. What never was in a cgroup can't be found.
+    """
+    outcome, cgroups = run.outcome, run.machine.cgroups.root
+    if outcome is None or _disturbed(run):
+        return
+    entered = _entered(run)
+    if "spawning" not in entered and run.scenario.unit is None:
+        return
+    told = "\n".join((outcome.reason, outcome.leftovers or "", *outcome.degraded))
+    for process in run.machine.processes.everyone:
+        if not process.alive or not run.inherits(process) or process.cgroup is cgroups:
+            continue
+        assert process.root is not None and process.root.spawned_by is not None
+        dead = process.root.spawned_by.pid
+        if f"left by supervisor {dead}," not in told:
+            yield f"process {process.pid} ({process.comm}) outlives supervisor {dead}, unreported after {_ending(run)}"
+    if "spawning" not in entered:
+        return
+    for name in run.cgroups_before:
+        cgroup = cgroups.below.get(name)
+        if cgroup is not None and not cgroup.populated and cgroup.path not in told:
+            yield f"the empty cgroup {name} of a dead supervisor is left after {_ending(run)}"
 
 
 def reason_is_true(run: Run) -> Iterator[str]:
@@ -511,5 +541,6 @@ PROPERTIES: dict[str, Property] = {
     "the reason is true": reason_is_true,
     # The last: they let the machine go on.
     "children end with their supervisor": children_end_with_their_supervisor,
+    "nothing outlives its supervisor": nothing_outlives_its_supervisor,
     "failure leaves nothing": failure_leaves_nothing,
 }

@@ -24,7 +24,7 @@ from scxlife.platform.sim.faults import Injector, SupervisorKilled
 from scxlife.platform.sim.kernel import Stuck
 from scxlife.platform.sim.machine import ZOMBIE
 from scxlife.platform.sim.outside import Interrupt
-from scxlife.platform.sim.processes import Process
+from scxlife.platform.sim.processes import Process, ticks
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.struct_ops import Instance
 from scxlife.platform.trace_dump import TraceDump
@@ -118,6 +118,12 @@ class Run:
         return [name for name in self.machine.cgroups.root.below if name not in self._cgroups]
 
     @property
+    def cgroups_before(self) -> list[str]:
+        """The names of those that a supervisor has made which is dead, and that were there when this one began."""
+        alive = f"-{self.kernel.process.pid}-{ticks(self.kernel.process.born)}"
+        return sorted(name for name in self._cgroups if name.startswith("scxlife-") and alive not in name)
+
+    @property
     def seconds(self) -> float:
         """Virtual seconds that it took."""
         return (self.ended_at - self.began_at) / 1e9
@@ -209,6 +215,7 @@ def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
         log_path=LOG,
         ready_file=READY_FILE if scenario.ready == "file" else None,
         payload=(PAYLOAD,) if scenario.payload is not None else (),
+        unit=scenario.unit,
     )
     tape = Tape(seen.definition, kernel.monotonic, seen.lines.append)
 

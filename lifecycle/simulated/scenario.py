@@ -33,7 +33,8 @@ class Scenario:
     such file. After `patience` seconds the supervisor is interrupted, so that every run has an end.
 
     When a signal ends the supervisor at once, another one comes `next_after` seconds later. `former_pid` tells whose
-    number the former one's is by then: nobody's, that of its own zombie, the next one's, or a foreign process's.
+    number the former one's is by then: nobody's, that of its own zombie, the next one's, or a foreign process's. `unit`
+    is the key of the socket or service that all of them serve: 16 hexadecimal digits.
     """
 
     kernel: str = attrs.field(default="7.2", validator=attrs.validators.in_(tuple(PROFILES)))
@@ -49,6 +50,7 @@ class Scenario:
     pids: int = 4096
     eager_reuse: bool = False
     descriptors: int = 1024
+    unit: str | None = None
     next_after: float = 0.0
     former_pid: str = attrs.field(default=FREE, validator=attrs.validators.in_((FREE, ZOMBIE, NEXT, FOREIGN)))
 

@@ -193,6 +193,7 @@ _AFTER_A_KILL: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
         "next_after": st.sampled_from((0.0, 0.0, 0.001, 0.1, 3.0, 40.0)),
         "former_pid": st.sampled_from((FREE, FREE, ZOMBIE, NEXT, FOREIGN)),
+        "unit": st.sampled_from((None, "5ca1ab1e5ca1ab1e")),
     }
 )
 _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
@@ -210,6 +211,8 @@ _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "log_limit": st.sampled_from((None, 1, 8192)),
     "sweep_timeout": st.sampled_from((0.0, 2.0)),
     "stop_signal": st.sampled_from(("SIGINT", "SIGTERM")),
+    "parent_death_signal": st.sampled_from((None, "SIGTERM", "SIGKILL")),
+    "keep_leftovers": st.booleans(),
 }
 
 
