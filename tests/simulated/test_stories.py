@@ -39,6 +39,7 @@ from scxlife.platform.sim.outside import (
 from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Step, Write
 
 KERNELS = ("6.12", "6.17", "7.2", "7.3")
+UNIT = "5ca1ab1e5ca1ab1e"
 DEAF: dict[str, Any] = {"catches": (), "ignores": ("SIGINT", "SIGTERM")}
 
 
@@ -358,6 +359,53 @@ def test_L2_K10_the_scheduler_ends_with_a_killed_supervisor(at: int) -> None:
     assert done.process is None or done.process.status == ExitStatus(code=None, signal=signal.SIGKILL)
     assert done.successor is not None
     assert isinstance(done.successor.outcome, Stopped)
+
+
+TREE = program(Fork(program(Sleep(None)), session=True), Attach(), Serve())
+
+
+@pytest.mark.parametrize("former_pid", ["free", "zombie", "next", "foreign"])
+def test_L2_the_next_supervisor_ends_what_a_killed_one_left(former_pid: str) -> None:
+    done = story(TREE, former_pid=former_pid, next_after=0.1, unit=UNIT, outside=(Interrupt(2.0, "SIGKILL"),))
+    assert done.successor is not None
+    assert "evicting" in moves(done.successor)
+    assert done.successor.outcome is not None
+    assert done.successor.outcome.leftovers == "pid 301 (scheduler), left by supervisor 200, which is gone"
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        (TREE, {"settings": {"keep_leftovers": True}}),
+        (program(Fork(program(Hang(None)), session=True), Attach(), Serve()), {}),
+        (attrs.evolve(SCHEDULER, set_user_id=True), {"settings": {"keep_leftovers": True}}),
+        (attrs.evolve(SCHEDULER, **DEAF), {"settings": {"parent_death_signal": "SIGTERM", "keep_leftovers": True}}),
+        (attrs.evolve(SCHEDULER, **DEAF), {"settings": {"parent_death_signal": None, "keep_leftovers": True}}),
+        (program(Fork(program(Sleep(None))), Hang(60.0)), {}),
+    ],
+)
+def test_L2_what_a_killed_supervisor_left_is_reported(told: Program, more: dict[str, Any]) -> None:
+    done = story(told, next_after=0.1, unit=UNIT, outside=(Interrupt(0.5, "SIGKILL"),), **more)
+    assert done.successor is not None
+    assert done.successor.outcome is not None
+    assert "left by supervisor 200, which is gone" in str(done.successor.outcome.leftovers)
+
+
+def test_L2_without_a_key_leftovers_are_reported_and_kept() -> None:
+    done = story(TREE, next_after=0.1, outside=(Interrupt(2.0, "SIGKILL"),))
+    assert done.successor is not None
+    assert done.successor.outcome is not None
+    assert [what for what in done.successor.outcome.degraded if "left by supervisor 200, which is gone" in what]
+
+
+def test_L2_supervisor_after_supervisor_may_be_killed() -> None:
+    kills = tuple(Interrupt(at, "SIGKILL") for at in (1.0, 2.0, 3.0, 3.001, 4.0))
+    done: Run | None = story(TREE, outside=kills, next_after=0.1, unit=UNIT, former_pid="next")
+    count = 0
+    while done is not None and done.killed:
+        count, done = count + 1, done.successor
+    assert count >= 3
+    assert done is not None and isinstance(done.outcome, Stopped)
 
 
 @pytest.mark.parametrize(("disk", "lost"), [(FullDisk(0.0), "ENOSPC"), (ReadOnlyDisk(0.0), "EROFS")])
