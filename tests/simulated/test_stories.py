@@ -361,6 +361,11 @@ def test_L2_K10_the_scheduler_ends_with_a_killed_supervisor(at: int) -> None:
     assert isinstance(done.successor.outcome, Stopped)
 
 
+def test_L2_the_payload_ends_with_a_killed_supervisor() -> None:
+    done = story(payload=program(Sleep(None)), outside=(Interrupt(2.0, "SIGKILL"),))
+    assert [process.status for process in done.started] == [ExitStatus(code=None, signal=signal.SIGKILL)] * 2
+
+
 TREE = program(Fork(program(Sleep(None)), session=True), Attach(), Serve())
 
 
