@@ -16,14 +16,15 @@ from scxlife.lifecycle.boot_ending import BootEnding
 from scxlife.lifecycle.init import FRAMES
 from scxlife.lifecycle.options import boot_ending
 from scxlife.lifecycle.outcomes import Outcome
+from scxlife.lifecycle.outlet import Outlet, Outlets
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
-from scxlife.platform.sim.caller import Livelock
+from scxlife.platform.sim.caller import Livelock, Stuck
 from scxlife.platform.sim.faults import Injector, SupervisorKilled
-from scxlife.platform.sim.kernel import Stuck
 from scxlife.platform.sim.machine import ZOMBIE
 from scxlife.platform.sim.outside import Interrupt
+from scxlife.platform.sim.pipes import Pipe
 from scxlife.platform.sim.processes import Process, ticks
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.struct_ops import Instance
@@ -44,6 +45,16 @@ class Announcement:
     at: int
     told: tuple[int, str, Instance | None, int]
     woke_at: int
+
+
+@attrs.frozen
+class Written:
+    """The pipe that the tape goes to, the supervisor's descriptor of it, and what writes to that."""
+
+    pipe: Pipe
+    fd: int
+    outlet: Outlet
+    outlets: Outlets
 
 
 @attrs.define(eq=False)
@@ -68,6 +79,9 @@ class Run:
     newest_link: int | None = None
     payload: Any = None
     successor: Run | None = None
+    written: Written | None = None
+    # Nanoseconds that it waited for its reader behind the end.
+    finishing: int = 0
     began_at: int = 0
     ended_at: int = 0
     # What the same kernel, or the same machine, had seen of earlier runs.
@@ -183,12 +197,17 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     kernel.machine.expect((Interrupt(scenario.patience),))
     probe: TraceDump | None = None
     try:
+        seen.written = _written(scenario, kernel)
         probe = _opened_probe(kernel, seen.definition)
         ours = supervision(seen, probe)
         seen.outcome = ours.run()
         seen.newest_link = ours.facts.newest_link
         if scenario.ready == "boot":
             _tell_the_host(seen, ours, probe)
+        if seen.written is not None:
+            over = kernel.clock.now
+            seen.written.outlets.finish()
+            seen.finishing = kernel.clock.now - over
     except (
         Exception,
         KeyboardInterrupt,
@@ -200,6 +219,11 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     if probe is not None and kernel.process.alive:
         with suppress(OSError, KeyboardInterrupt, SupervisorKilled):
             probe.close()
+    if seen.written is not None and kernel.process.alive:
+        with suppress(KeyboardInterrupt, SupervisorKilled):
+            seen.written.outlet.give_up()
+        if kernel.process.alive:
+            kernel.descriptors.close(seen.written.fd)
     # Signals that come later are not for this life.
     kernel.machine.interrupted = lambda number: None
     seen.ended_at = kernel.clock.now
@@ -217,7 +241,14 @@ def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
         payload=(PAYLOAD,) if scenario.payload is not None else (),
         unit=scenario.unit,
     )
-    tape = Tape(seen.definition, kernel.monotonic, seen.lines.append)
+    written = seen.written
+
+    def tell(line: str) -> None:
+        seen.lines.append(line)
+        if written is not None:
+            written.outlet.line(line)
+
+    tape = Tape(seen.definition, kernel.monotonic, tell)
 
     def observe(record: Mapping[str, Any]) -> None:
         seen.records.append(record)
@@ -232,8 +263,34 @@ def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
         seen.frames.append((frames.PROBE, name))
 
     return Supervision(
-        kernel, seen.definition, plan, observer=observe, announce=announce, probe=probe, on_probe=on_probe
+        kernel,
+        seen.definition,
+        plan,
+        observer=observe,
+        announce=announce,
+        probe=probe,
+        on_probe=on_probe,
+        waiter=None if written is None else written.outlets,
     )
+
+
+def _written(scenario: Scenario, kernel: SimKernel) -> Written | None:
+    """The pipe that the scenario wants, with its outlet."""
+    output = scenario.output
+    if output is None:
+        return None
+    pipe = Pipe(
+        kernel.clock,
+        capacity=output.capacity,
+        every=output.every,
+        at_once=output.at_once,
+        terminal=output.terminal,
+    )
+    kernel.machine.add_pipe(pipe)
+    fd = kernel.install(pipe.open(0))
+    outlets = Outlets(kernel)
+    outlet = outlets.add(Outlet(kernel, fd, limit=output.limit))
+    return Written(pipe, fd, outlet, outlets)
 
 
 class _Host:

@@ -28,6 +28,18 @@ from scxlife.platform.sim.program import Program, Step
 
 
 @attrs.frozen
+class Output:
+    """Where the tape goes: a pipe or a `terminal` of `capacity` bytes, whose reader takes up to `at_once` bytes `every`
+    so many seconds. The supervisor keeps `limit` bytes for it."""
+
+    capacity: int = 65536
+    every: float = 0.001
+    at_once: int = 65536
+    terminal: bool = False
+    limit: int = 1 << 20
+
+
+@attrs.frozen
 class Scenario:
     """`kernel` names a profile of `platform.sim.profiles`, `ready` one of the definition. `program` null: there is no
     such file. After `patience` seconds the supervisor is interrupted, so that every run has an end.
@@ -51,6 +63,7 @@ class Scenario:
     eager_reuse: bool = False
     descriptors: int = 1024
     unit: str | None = None
+    output: Output | None = None
     next_after: float = 0.0
     former_pid: str = attrs.field(default=FREE, validator=attrs.validators.in_((FREE, ZOMBIE, NEXT, FOREIGN)))
 

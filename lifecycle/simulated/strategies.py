@@ -15,6 +15,7 @@ from scxlife.fsm.definition import Value
 from scxlife.platform.sim.faults import ERRNOS, Fails, Fault, IsKilled, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.machine import FOREIGN, FREE, NEXT, ZOMBIE
 from scxlife.platform.sim.outside import (
+    CloseReader,
     Eject,
     FullDisk,
     Happening,
@@ -24,6 +25,8 @@ from scxlife.platform.sim.outside import (
     Noise,
     ReadOnlyDisk,
     RemoveFile,
+    ResumeReader,
+    StallReader,
     Steal,
     Stranger,
     TouchFile,
@@ -47,7 +50,7 @@ from scxlife.platform.sim.program import (
 )
 
 from .run import READY_FILE
-from .scenario import Scenario
+from .scenario import Output, Scenario
 
 # Mostly short, now and then longer than a deadline.
 _DELAYS = st.sampled_from((0.0, 0.001, 0.02, 0.06, 0.15, 0.4, 0.95, 1.0, 1.05, 2.5, 3.5, 8.0, 11.5))
@@ -196,6 +199,17 @@ _AFTER_A_KILL: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "unit": st.sampled_from((None, "5ca1ab1e5ca1ab1e")),
     }
 )
+_OUTPUTS = st.builds(
+    Output,
+    capacity=st.sampled_from((4096, 65536)),
+    every=st.sampled_from((0.001, 0.001, 0.3, 1.9)),
+    at_once=st.sampled_from((100, 5000, 65536)),
+    terminal=st.booleans(),
+    limit=st.sampled_from((1000, 10_000, 1 << 20)),
+)
+_READERS: st.SearchStrategy[Happening] = st.one_of(
+    st.builds(StallReader, _MOMENTS), st.builds(ResumeReader, _MOMENTS), st.builds(CloseReader, _MOMENTS)
+)
 _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "liveness": st.sampled_from((0.0, 0.1, 1.0)),
     "attach_timeout": st.sampled_from((0.0, 0.2, 2.0)),
@@ -233,7 +247,9 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
     faults = draw(_swarm(_FAULTS, 3))
     names = draw(st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=3, unique=True))
     settings: dict[str, Value] = {name: draw(_SETTINGS[name]) for name in names}
-    outside = tuple(sorted(draw(_swarm(_HAPPENINGS, 4)), key=lambda happening: happening.at))
+    output = draw(_OUTPUTS) if draw(st.sampled_from(range(6))) == 5 else None
+    readers = () if output is None else tuple(draw(st.lists(_READERS, max_size=3)))
+    outside = tuple(sorted((*draw(_swarm(_HAPPENINGS, 4)), *readers), key=lambda happening: happening.at))
     after_a_kill = draw(_AFTER_A_KILL) if _kills((*faults, *outside)) else {}
     return Scenario(
         kernel=draw(st.sampled_from(kernels) if draw(st.booleans()) else st.just(kernels[0])),
@@ -241,6 +257,7 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
         program=None if draw(st.sampled_from(range(40))) == 39 else program,
         payload=draw(st.one_of(st.none(), st.none(), _PAYLOADS)),
         outside=outside,
+        output=output,
         faults=faults,
         settings=settings,
         patience=draw(st.sampled_from((4.0, 15.0, 15.0, 75.0))),

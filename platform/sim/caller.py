@@ -22,6 +22,10 @@ class Livelock(BaseException):
     """The supervisor makes system calls without end and never waits."""
 
 
+class Stuck(BaseException):
+    """The supervisor waits without a bound, and nothing will ever happen any more."""
+
+
 class Caller:
     def __init__(self, machine: Machine, *, descriptors: int = 1024) -> None:
         self.machine = machine
@@ -33,6 +37,8 @@ class Caller:
         self._injector = machine.injector
         self._random = machine.random
         self._interrupted = False
+        # Nanoseconds that it has waited in a write.
+        self.held_up = 0
         # Whom it has spawned, and every signal that it has sent.
         self.started: list[Process] = []
         self.signals_sent: list[tuple[int, Process]] = []

@@ -31,6 +31,8 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "read": ("EIO", "ENOMEM"),
     "pread": ("EIO", "ENOMEM"),
     "write": ("EIO", "ENOSPC"),
+    "write_now": ("EIO",),
+    "writable_fd": ("EMFILE", "ENOMEM"),
     "lseek": (),
     "close": ("EIO",),
     "stat": ("ENOMEM", "EIO"),

@@ -21,6 +21,7 @@ from .kernel_log import KernelLog, KernelLogDevice
 from .life import live
 from .nodes import Device, Disk, File, Folder, MadeUp, Node, SymbolicLink, Text, parent_of
 from .outside import (
+    CloseReader,
     Eject,
     FullDisk,
     Happening,
@@ -30,10 +31,13 @@ from .outside import (
     Noise,
     ReadOnlyDisk,
     RemoveFile,
+    ResumeReader,
+    StallReader,
     Steal,
     Stranger,
     TouchFile,
 )
+from .pipes import Pipe
 from .processes import Process, Processes
 from .procfs import ProcFolder
 from .profiles import Profile
@@ -83,6 +87,8 @@ class Machine:
         self.descriptors: Callable[[], Mapping[int, Description]] = dict
         self.started: list[Process] = []
         self._supervisors = 0
+        self._pipes: list[Pipe] = []
+        self._reader_does: Callable[[Pipe], None] = Pipe.resume
         self.supervisor = self.new_supervisor(ignores_children=ignores_children)
         self.disk = Disk(self.clock, dev=2)
         self.root = Folder(self.disk)
@@ -228,10 +234,26 @@ class Machine:
                 self.touch(happening.path)
             case RemoveFile():
                 self.remove(happening.path)
+            case StallReader():
+                self._read(Pipe.stall)
+            case ResumeReader():
+                self._read(Pipe.resume)
+            case CloseReader():
+                self._read(Pipe.close)
             case Noise():
                 for number in range(happening.count):
                     self.uevents.send("change", f"/devices/virtual/noise/{number}", SUBSYSTEM="noise")
                     self.log.say(f"noise: line {number}")
+
+    def add_pipe(self, pipe: Pipe) -> None:
+        """One more that its reader reads, as it does at this moment."""
+        self._pipes.append(pipe)
+        self._read(self._reader_does)
+
+    def _read(self, does: Callable[[Pipe], None]) -> None:
+        self._reader_does = does
+        for pipe in self._pipes:
+            does(pipe)
 
     def _stranger(self, program: Program) -> None:
         try:

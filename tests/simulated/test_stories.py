@@ -20,11 +20,14 @@ from scxlife.lifecycle.outcomes import (
     Stopped,
 )
 from scxlife.lifecycle.simulated.properties import violations
-from scxlife.lifecycle.simulated.run import Run, run
-from scxlife.lifecycle.simulated.scenario import Scenario
+from scxlife.lifecycle.simulated.run import Run, machine_for, run
+from scxlife.lifecycle.simulated.scenario import Output, Scenario
 from scxlife.platform.kernel import ExitStatus
+from scxlife.platform.sim import SimKernel
+from scxlife.platform.sim.caller import Stuck
 from scxlife.platform.sim.faults import ERRNOS, Fails, IsKilled, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import (
+    CloseReader,
     Eject,
     FullDisk,
     Happening,
@@ -33,9 +36,12 @@ from scxlife.platform.sim.outside import (
     Kill,
     Noise,
     ReadOnlyDisk,
+    ResumeReader,
+    StallReader,
     Steal,
     Stranger,
 )
+from scxlife.platform.sim.pipes import Pipe
 from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Step, Write
 
 KERNELS = ("6.12", "6.17", "7.2", "7.3")
@@ -411,6 +417,51 @@ def test_L2_supervisor_after_supervisor_may_be_killed() -> None:
         count, done = count + 1, done.successor
     assert count >= 3
     assert done is not None and isinstance(done.outcome, Stopped)
+
+
+OUTPUTS = (
+    Output(),
+    Output(capacity=4096),
+    Output(capacity=4096, limit=1000),
+    Output(capacity=4096, limit=1000, terminal=True),
+    Output(capacity=4096, limit=2000, every=1.9, at_once=100),
+)
+READERS: dict[str, tuple[Happening, ...]] = {
+    "reads": (),
+    "never reads": (StallReader(0.0),),
+    "reads again": (StallReader(0.0), ResumeReader(2.0)),
+    "goes away": (StallReader(0.1), CloseReader(3.0)),
+    "was never there": (CloseReader(0.0),),
+    "reads on and off": tuple(one for at in (0.1, 1.1, 2.1) for one in (StallReader(at), ResumeReader(at + 0.5))),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("reader", READERS)
+def test_L3_a_run_ends_the_same_whatever_its_reader_does(reader: str, output: Output) -> None:
+    done = story(output=output, outside=READERS[reader], patience=4.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.written is not None
+    assert done.seconds - done.finishing / 1e9 < 5.2
+    if reader == "never reads":
+        assert not done.written.pipe.received
+
+
+def test_L3_a_write_that_waits_for_its_reader_is_found() -> None:
+    machine = machine_for(Scenario())
+    kernel = SimKernel(machine)
+    pipe = Pipe(machine.clock, capacity=4096, every=0.5, at_once=100)
+    fd = kernel.install(pipe.open(0))
+    assert kernel.write(fd, bytes(4196)) == 4196
+    assert kernel.held_up >= 500_000_000
+    with pytest.raises(BlockingIOError):
+        kernel.write_now(fd, b"more")
+    pipe.stall()
+    with pytest.raises(Stuck):
+        kernel.write(fd, b"more")
+    pipe.close()
+    with pytest.raises(BrokenPipeError):
+        kernel.write_now(fd, b"more")
 
 
 @pytest.mark.parametrize(("disk", "lost"), [(FullDisk(0.0), "ENOSPC"), (ReadOnlyDisk(0.0), "EROFS")])
