@@ -18,15 +18,11 @@ def is_scenario(name: str) -> bool:
 def tapes(name: str) -> list[list[str]]:
     """The lines of what it tells when it is run again on its simulated machine. Where a supervisor was killed, those of
     the next one follow. Raises OSError, UsageError."""
-    from scxlife.lifecycle.simulated.run import Run, run
+    from scxlife.lifecycle.simulated.run import run
     from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
 
     try:
-        done: Run | None = run(parse(Path(name).read_text("utf-8")))
+        done = run(parse(Path(name).read_text("utf-8")))
     except (UnicodeDecodeError, ScenarioError) as error:
         raise UsageError(plain(f"{name}: {error}"), "docs/simulation.md says what a scenario is") from None
-    told = []
-    while done is not None:
-        told.append(done.lines)
-        done = done.successor
-    return told
+    return [life.lines for life in done.lives()]

@@ -170,7 +170,7 @@ def _ending(run: Run) -> str:
 
 def nothing_is_left_behind(run: Run) -> Iterator[str]:
     """4. No zombie, no open descriptor, no watch, no cgroup."""
-    if run.killed or (isinstance(run.error, KeyboardInterrupt) and _over(run)):
+    if run.killed or (isinstance(run.error, KeyboardInterrupt) and (_over(run) or not run.records)):
         return
     left = sorted(set(run.kernel.descriptors.open) - {0, 1, 2})
     if left:

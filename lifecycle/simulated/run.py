@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -142,6 +142,13 @@ class Run:
         """Virtual seconds that it took."""
         return (self.ended_at - self.began_at) / 1e9
 
+    def lives(self) -> Iterator[Run]:
+        """This one, and those of the supervisors that came after it."""
+        run: Run | None = self
+        while run is not None:
+            yield run
+            run = run.successor
+
     @property
     def killed(self) -> bool:
         """Whether a signal ended the supervisor."""
@@ -219,13 +226,13 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     if probe is not None and kernel.process.alive:
         with suppress(OSError, KeyboardInterrupt, SupervisorKilled):
             probe.close()
-    if seen.written is not None and kernel.process.alive:
-        with suppress(KeyboardInterrupt, SupervisorKilled):
-            seen.written.outlet.give_up()
-        if kernel.process.alive:
-            kernel.descriptors.close(seen.written.fd)
     # Signals that come later are not for this life.
     kernel.machine.interrupted = lambda number: None
+    if seen.written is not None and kernel.process.alive:
+        for _ in range(2):  # one has come just before
+            with suppress(KeyboardInterrupt):
+                seen.written.outlet.give_up()
+        kernel.descriptors.close(seen.written.fd)
     seen.ended_at = kernel.clock.now
     return seen
 
