@@ -367,6 +367,19 @@ def test_L2_K10_the_scheduler_ends_with_a_killed_supervisor(at: int) -> None:
     assert isinstance(done.successor.outcome, Stopped)
 
 
+def test_L2_a_deaf_scheduler_ends_with_a_killed_supervisor() -> None:
+    done = story(program(Attach(), Serve(), **DEAF), outside=(Interrupt(2.0, "SIGKILL"),), next_after=0.1)
+    assert done.process is not None
+    assert done.process.status == ExitStatus(code=None, signal=signal.SIGKILL)
+
+
+def test_L2_an_empty_cgroup_of_a_killed_supervisor_is_removed() -> None:
+    done = story(outside=(Interrupt(2.0, "SIGKILL"),), next_after=0.1)
+    assert done.successor is not None
+    assert len(done.successor.cgroups_before) == 1
+    assert not done.machine.cgroups.root.below
+
+
 def test_L2_the_payload_ends_with_a_killed_supervisor() -> None:
     done = story(payload=program(Sleep(None)), outside=(Interrupt(2.0, "SIGKILL"),))
     assert [process.status for process in done.started] == [ExitStatus(code=None, signal=signal.SIGKILL)] * 2
