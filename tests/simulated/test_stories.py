@@ -20,11 +20,13 @@ from scxlife.lifecycle.outcomes import (
     Stopped,
 )
 from scxlife.lifecycle.simulated.properties import violations
-from scxlife.lifecycle.simulated.run import Run, machine_for, run
+from scxlife.lifecycle.simulated.run import Run, live, machine_for, run
 from scxlife.lifecycle.simulated.scenario import Output, Scenario
 from scxlife.platform.kernel import ExitStatus
 from scxlife.platform.sim import SimKernel
 from scxlife.platform.sim.caller import Stuck
+from scxlife.platform.sim.cgroups import CgroupNode
+from scxlife.platform.sim.clock import nanoseconds
 from scxlife.platform.sim.faults import ERRNOS, Fails, IsKilled, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import (
     CloseReader,
@@ -42,6 +44,7 @@ from scxlife.platform.sim.outside import (
     Stranger,
 )
 from scxlife.platform.sim.pipes import Pipe
+from scxlife.platform.sim.processes import ticks
 from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Step, Write
 
 KERNELS = ("6.12", "6.17", "7.2", "7.3")
@@ -373,6 +376,31 @@ def test_L2_a_deaf_scheduler_ends_with_a_killed_supervisor() -> None:
     assert done.process.status == ExitStatus(code=None, signal=signal.SIGKILL)
 
 
+@pytest.mark.parametrize("of", ["a living supervisor", "another user", "another unit"])
+def test_L2_what_somebody_else_started_is_left_alone(of: str) -> None:
+    scenario = Scenario(program=SCHEDULER, unit=UNIT, patience=3.0)
+    machine = machine_for(scenario)
+    other = machine.start(
+        machine.processes.init, program(Sleep(None if of == "a living supervisor" else 0.0)), comm="x"
+    )
+    child = machine.start(other, program(Sleep(None)), comm="child")
+    unit = "0123456789abcdef" if of == "another unit" else UNIT
+    name = f"scxlife-{unit}-{other.pid}-{ticks(other.born)}"
+    machine.cgroups.root.make_folder(name)
+    cgroup = machine.cgroups.root.below[name]
+    assert isinstance(cgroup, CgroupNode)
+    cgroup.uid = 1000 if of == "another user" else 0
+    cgroup.enter(child)
+    child.start()
+    other.start()
+    machine.clock.advance(machine.clock.now + nanoseconds(1.0))
+    done = live(scenario, SimKernel(machine))
+    assert violations(done) == []
+    assert isinstance(done.outcome, Stopped)
+    assert child.alive
+    assert other.alive is (of == "a living supervisor")
+
+
 def test_L2_an_empty_cgroup_of_a_killed_supervisor_is_removed() -> None:
     done = story(outside=(Interrupt(2.0, "SIGKILL"),), next_after=0.1)
     assert done.successor is not None
@@ -393,7 +421,7 @@ def test_L2_the_next_supervisor_ends_what_a_killed_one_left(former_pid: str) -> 
     done = story(TREE, former_pid=former_pid, next_after=0.1, unit=UNIT, outside=(Interrupt(2.0, "SIGKILL"),))
     assert done.successor is not None
     assert "evicting" in moves(done.successor)
-    assert done.successor.outcome is not None
+    assert isinstance(done.successor.outcome, Stopped)
     assert done.successor.outcome.leftovers == "pid 301 (scheduler), left by supervisor 200, which is gone"
 
 
