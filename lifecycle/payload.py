@@ -32,7 +32,13 @@ class Payload:
             return
         path, *arguments = self._plan.payload
         try:
-            child = self.process.spawn(path, arguments, self._plan.payload_environment, self._plan.payload_output)
+            child = self.process.spawn(
+                path,
+                arguments,
+                self._plan.payload_environment,
+                self._plan.payload_output,
+                death_signal=signal.SIGKILL,
+            )
         except OSError as error:
             self._ended(self._could_not(path, error))
         else:

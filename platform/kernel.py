@@ -66,7 +66,8 @@ class CgroupError(OSError):
 
 @attrs.frozen
 class FileStat:
-    """What stat(2) says, as far as anybody here asks. `mtime_ns` is wall-clock nanoseconds: compare, don't subtract."""
+    """What stat(2) says, as far as anybody here asks. `mtime_ns` is wall-clock nanoseconds: compare, don't subtract.
+    `uid`: the owner."""
 
     ino: int
     dev: int

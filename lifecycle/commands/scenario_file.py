@@ -35,9 +35,8 @@ def scenario_in(name: str) -> Scenario:
 
 
 def tapes(name: str) -> list[list[str]]:
-    """The lines of what it tells when it is run again on its simulated machine; behind a power cut there is a second
-    one. Raises OSError, UsageError."""
+    """The lines of what it tells when it is run again on its simulated machine. Where a supervisor was killed, those of
+    the next one follow. Raises OSError, UsageError."""
     from scxlife.lifecycle.simulated.run import run
 
-    done = run(scenario_in(name))
-    return [done.lines] if done.successor is None else [done.lines, done.successor.lines]
+    return [life.lines for life in run(scenario_in(name)).lives()]

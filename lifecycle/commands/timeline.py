@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from itertools import chain, repeat
 from pathlib import Path
 
 from scxlife.diagrams.timeline.chart import Chart
@@ -93,11 +94,11 @@ def _given(definition: str | None) -> Definition | None:
 
 
 def _charts(name: str, given: Definition | None) -> list[Chart]:
-    """The charts of a tape or of a scenario, which has two where another supervisor came after a power cut."""
+    """The charts of a tape or of a scenario, which has more where another supervisor came after a kill."""
     title = "standard input" if name == "-" else name
     try:
         if is_scenario(name):
-            titles = (name, f"{name}, behind the power cut")
+            titles = chain((name,), repeat(f"{name}, after the kill"))
             return [_chart(title, lines, given) for title, lines in zip(titles, tapes(name), strict=False)]
         with ExitStack() as stack:
             if name != "-":

@@ -63,7 +63,8 @@ class Score:
         self.seconds += done.seconds
         self.faults += done.machine.injector.injected
         self.outcomes[type(done.error).__name__ if done.outcome is None else done.outcome.name] += 1
-        self.coverage.add(done.definition, done.records)
+        for life in done.lives():
+            self.coverage.add(life.definition, life.records)
 
     def merge(self, other: Score) -> None:
         self.examples += other.examples

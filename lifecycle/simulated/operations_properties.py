@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from scxlife.lifecycle.operations.answers import Attached, Busy, Detached
 from scxlife.lifecycle.operations.restart_policy import Policy
 from scxlife.platform.sim.clock import SECOND
-from scxlife.platform.sim.faults import PowerCut, Stalls, WakesUp
+from scxlife.platform.sim.faults import Stalls, SupervisorKilled, WakesUp
 from scxlife.platform.sim.outside import Stranger
 
 from .operations import Told
@@ -22,7 +22,7 @@ def broken(told: Told) -> list[str]:
 
 
 def it_ends(told: Told) -> Iterator[str]:
-    if isinstance(told.error, PowerCut):
+    if isinstance(told.error, SupervisorKilled):
         # A signal came before it listened.
         return
     if told.error is not None:

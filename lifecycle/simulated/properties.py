@@ -5,14 +5,16 @@ Each property is a generator of violations, in words. The numbers are those of t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from signal import Signals
 
 from scxlife.fsm.replay import replay
 from scxlife.fsm.tape_reader import TapeReader
 from scxlife.lifecycle.outcomes import LeftRunning
+from scxlife.lifecycle.outlet import PATIENCE, gap_line
 from scxlife.platform.sim.clock import SECOND
-from scxlife.platform.sim.faults import Fails, LosesUevents, PowerCut, Stalls, WakesUp
+from scxlife.platform.sim.faults import Fails, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import Eject, Noise, Steal, Stranger
 from scxlife.platform.sim.processes import Process
 from scxlife.platform.sim.profiles import PROFILES
@@ -34,6 +36,8 @@ _DYING = 0.1
 _KNOWN_BY = 0.2
 # With fewer descriptors, looks fail.
 _ENOUGH_DESCRIPTORS = 64
+# What stands in place of lines that were dropped.
+_GAP = re.compile(re.escape(gap_line(0).encode()).replace(b"0", rb"(\d+)"))
 # States before it is known what becomes of a start.
 _UNPROVEN = ("idle", "locating", "spawning", "startup", "unsupported", "attaching")
 # How much longer the machine is watched after the end, for what might still come.
@@ -46,13 +50,13 @@ def violations(run: Run) -> list[str]:
     for name, holds in PROPERTIES.items():
         found += [f"{name}: {what}" for what in holds(run)]
     if run.successor is not None:
-        found += [f"{what}, in the life behind the power cut" for what in violations(run.successor)]
+        found += [f"{what}, in the life after the kill" for what in violations(run.successor)]
     return found
 
 
 def one_outcome_in_time(run: Run) -> Iterator[str]:
     """1. Exactly one outcome, within a bound that is computed from the definition's deadlines."""
-    if isinstance(run.error, PowerCut):
+    if run.killed:
         return
     if isinstance(run.error, KeyboardInterrupt):
         # Behind the end nobody listens any more, and nothing is left that could be left behind.
@@ -68,8 +72,9 @@ def one_outcome_in_time(run: Run) -> Iterator[str]:
     bound = run.scenario.patience + _deadlines(run) + _lost_time(run) + _SLACK
     if run.scenario.ready == "boot":
         bound += _DRAIN
-    if run.seconds > bound:
-        yield f"it took {run.seconds:.1f} s, more than {bound:.1f} s"
+    seconds = run.seconds - run.finishing / SECOND
+    if seconds > bound:
+        yield f"it took {seconds:.1f} s, more than {bound:.1f} s"
 
 
 def _deadlines(run: Run) -> float:
@@ -112,7 +117,7 @@ def attached_is_true(run: Run) -> Iterator[str]:
 
 def failure_leaves_nothing(run: Run) -> Iterator[str]:
     """3. After it has returned our processes are gone, nothing of them is attached, and nothing can become so."""
-    if isinstance(run.error, PowerCut) or _left_running(run):
+    if run.killed or _left_running(run):
         return
     run.machine.clock.advance(run.machine.clock.now + SECOND)
     for process in run.machine.processes.everyone:
@@ -165,7 +170,7 @@ def _ending(run: Run) -> str:
 
 def nothing_is_left_behind(run: Run) -> Iterator[str]:
     """4. No zombie, no open descriptor, no watch, no cgroup."""
-    if isinstance(run.error, PowerCut) or (isinstance(run.error, KeyboardInterrupt) and _over(run)):
+    if run.killed or (isinstance(run.error, KeyboardInterrupt) and (_over(run) or not run.records)):
         return
     left = sorted(set(run.kernel.descriptors.open) - {0, 1, 2})
     if left:
@@ -233,7 +238,7 @@ def _ended_behind(run: Run, process: Process) -> bool:
 def who_is_stopped_is_asked(run: Run) -> Iterator[str]:
     """Stopping begins with the stop signal, to a process that lives."""
     process = run.process
-    if process is None or _disturbed(run) or isinstance(run.error, PowerCut):
+    if process is None or _disturbed(run) or run.killed:
         return
     number = Signals[str(run.definition.settings["stop_signal"])]
     for record in run.records:
@@ -301,9 +306,9 @@ def _disturbed(run: Run) -> bool:
 
 
 def no_signal_to_strangers(run: Run) -> Iterator[str]:
-    """5. No signal ever goes to a process that we did not start."""
+    """5. No signal ever goes to a process that neither we nor a dead supervisor before us did start."""
     for number, process in run.signals_sent:
-        if not run.owns(process):
+        if not (run.owns(process) or run.inherits(process)):
             yield f"signal {number} was sent to {process.pid} ({process.comm})"
 
 
@@ -405,6 +410,8 @@ def no_wake_up_without_cause(run: Run) -> Iterator[str]:
     if any(isinstance(fault, Fails) and fault.errno == "ENOBUFS" for fault in run.scenario.faults):
         # Each overflow is an event too, and the next read may say that there was another.
         noise += run.machine.injector.injected
+    if run.written is not None:
+        noise += run.written.pipe.reads
     bound = 200 + 2 * run.seconds / max(float(cadence), 0.001) + 20 * len(run.records) + noise
     if run.waits > bound:
         yield f"{run.waits} waits in {run.seconds:.1f} s"
@@ -453,6 +460,82 @@ def outcome_is_consistent(run: Run) -> Iterator[str]:
         yield f"{outcome.name}, and it was never attached"
 
 
+def children_end_with_their_supervisor(run: Run) -> Iterator[str]:
+    """11. What a killed supervisor has started itself ends with it, before another one comes."""
+    if not run.killed:
+        return
+    scenario = run.scenario
+    if run.definition.settings["parent_death_signal"] != "SIGKILL":
+        # Asked for none, or for one that the process may take as it likes. In a guest the machine ends with PID 1.
+        return
+    run.machine.clock.advance(run.machine.clock.now + SECOND)
+    for process in run.started:
+        program = scenario.program if process is run.process else scenario.payload
+        if program is not None and program.set_user_id:
+            continue
+        if process.alive and not process.dying:
+            yield f"process {process.pid} ({process.comm}) lives on after its supervisor was killed"
+
+
+def nothing_outlives_its_supervisor(run: Run) -> Iterator[str]:
+    """11. What a dead supervisor has left is ended or reported by the next one, and its empty cgroups are removed.
+
+    Without a key it only looks when it starts something. What never was in a cgroup can't be found.
+    """
+    outcome, cgroups = run.outcome, run.machine.cgroups.root
+    if outcome is None or _disturbed(run):
+        return
+    entered = _entered(run)
+    if "spawning" not in entered and run.scenario.unit is None:
+        return
+    told = "\n".join((outcome.reason, outcome.leftovers or "", *outcome.degraded))
+    for process in run.machine.processes.everyone:
+        if not process.alive or not run.inherits(process) or process.cgroup is cgroups:
+            continue
+        assert process.root is not None and process.root.spawned_by is not None
+        dead = process.root.spawned_by.pid
+        if f"left by supervisor {dead}," not in told:
+            yield f"process {process.pid} ({process.comm}) outlives supervisor {dead}, unreported after {_ending(run)}"
+    if "spawning" not in entered:
+        return
+    for name in run.cgroups_before:
+        cgroup = cgroups.below.get(name)
+        if cgroup is not None and not cgroup.populated and cgroup.path not in told:
+            yield f"the empty cgroup {name} of a dead supervisor is left after {_ending(run)}"
+
+
+def no_reader_stops_it(run: Run) -> Iterator[str]:
+    """12. No write waits for its reader, the end waits for one that reads on, and what is dropped is counted."""
+    written = run.written
+    if written is None:
+        return
+    if run.kernel.held_up:
+        yield f"writes have waited {run.kernel.held_up / SECOND:.1f} s for their reader"
+    patience = PATIENCE * (written.pipe.reads + 1) + _SLACK + _lost_time(run)
+    if run.finishing > patience * SECOND:
+        yield f"the end has waited {run.finishing / SECOND:.1f} s for its reader"
+    *lines, begun = bytes(written.pipe.received + written.pipe.unread).split(b"\n")
+    wanted = [line.encode("utf-8", "backslashreplace") for line in run.lines]
+    at = missing = 0
+    for line in lines:
+        if gap := _GAP.fullmatch(line):
+            missing += int(gap[1])
+            at += int(gap[1])
+        elif wanted[at : at + 1] == [line]:
+            at += 1
+        else:
+            yield f"what was read is not line {at} of the tape"
+            return
+    of_gap = gap_line(0).encode()[:9]
+    if not any(line.startswith(begun) for line in wanted[at : at + 1]) and begun[:9] != of_gap[: len(begun)]:
+        yield f"what was read ends with a part of no line: {begun!r}"
+    if run.outcome is None or run.error is not None or written.outlet.error is not None:
+        return
+    missing += len(wanted) - at
+    if written.outlet.dropped != missing:
+        yield f"{missing} lines of the tape are missing, {written.outlet.dropped} are reported"
+
+
 def reason_is_true(run: Run) -> Iterator[str]:
     """What the end says of the surroundings is so: nothing to start, no sched_ext, somebody else's scheduler, somebody
     who has detached ours."""
@@ -495,6 +578,9 @@ PROPERTIES: dict[str, Property] = {
     "the tape replays": tape_replays,
     "the outcome is consistent": outcome_is_consistent,
     "the reason is true": reason_is_true,
-    # The last: it lets the machine go on.
+    "no reader stops it": no_reader_stops_it,
+    # The last: they let the machine go on.
+    "children end with their supervisor": children_end_with_their_supervisor,
+    "nothing outlives its supervisor": nothing_outlives_its_supervisor,
     "failure leaves nothing": failure_leaves_nothing,
 }

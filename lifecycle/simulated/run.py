@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -16,14 +16,16 @@ from scxlife.lifecycle.boot_ending import BootEnding
 from scxlife.lifecycle.init import FRAMES
 from scxlife.lifecycle.options import boot_ending
 from scxlife.lifecycle.outcomes import Outcome
+from scxlife.lifecycle.outlet import Outlet, Outlets
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
-from scxlife.platform.sim.caller import Livelock
-from scxlife.platform.sim.faults import Injector, PowerCut
-from scxlife.platform.sim.kernel import Stuck
+from scxlife.platform.sim.caller import Livelock, Stuck
+from scxlife.platform.sim.faults import Injector, SupervisorKilled
+from scxlife.platform.sim.machine import ZOMBIE
 from scxlife.platform.sim.outside import Interrupt
-from scxlife.platform.sim.processes import Process
+from scxlife.platform.sim.pipes import Pipe
+from scxlife.platform.sim.processes import Process, ticks
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.struct_ops import Instance
 from scxlife.platform.trace_dump import TraceDump
@@ -45,13 +47,23 @@ class Announcement:
     woke_at: int
 
 
+@attrs.frozen
+class Written:
+    """The pipe that the tape goes to, the supervisor's descriptor of it, and what writes to that."""
+
+    pipe: Pipe
+    fd: int
+    outlet: Outlet
+    outlets: Outlets
+
+
 @attrs.define(eq=False)
 class Run:
     """`lines` are the tape's, `records` what stands in them behind the header, `woke` when the supervisor had woken up
-    for each. Without an outcome, `error` is what came instead: the supervisor lost its power, or failed. `newest_link`
-    is which link it knew to be the newest before it has started anything, `payload` what the host of a guest was told
-    of the payload. `successor` is the run of another one on the
-    same machine, after a power cut."""
+    for each. Without an outcome, `error` is what came instead: a signal ended the supervisor, or it failed.
+    `newest_link` is which link it knew to be the newest before it has started anything, `payload` what the host of a
+    guest was told of the payload. `successor` is the run of the next supervisor on the same machine, after this one was
+    killed."""
 
     scenario: Scenario
     definition: Definition
@@ -67,6 +79,9 @@ class Run:
     newest_link: int | None = None
     payload: Any = None
     successor: Run | None = None
+    written: Written | None = None
+    # Nanoseconds that it waited for its reader behind the end.
+    finishing: int = 0
     began_at: int = 0
     ended_at: int = 0
     # What the same kernel, or the same machine, had seen of earlier runs.
@@ -117,25 +132,51 @@ class Run:
         return [name for name in self.machine.cgroups.root.below if name not in self._cgroups]
 
     @property
+    def cgroups_before(self) -> list[str]:
+        """The names of those that a supervisor has made which is dead, and that were there when this one began."""
+        alive = f"-{self.kernel.process.pid}-{ticks(self.kernel.process.born)}"
+        return sorted(name for name in self._cgroups if name.startswith("scxlife-") and alive not in name)
+
+    @property
     def seconds(self) -> float:
         """Virtual seconds that it took."""
         return (self.ended_at - self.began_at) / 1e9
 
+    def lives(self) -> Iterator[Run]:
+        """This one, and those of the supervisors that came after it."""
+        run: Run | None = self
+        while run is not None:
+            yield run
+            run = run.successor
+
+    @property
+    def killed(self) -> bool:
+        """Whether a signal ended the supervisor."""
+        return isinstance(self.error, SupervisorKilled)
+
     def owns(self, process: Process) -> bool:
         """Whether it has started this process, or an ancestor of it."""
         return process.root is not None and process.root in self.started
+
+    def inherits(self, process: Process) -> bool:
+        """Whether a supervisor that ended before has started this process, or an ancestor of it."""
+        spawned_by = None if process.root is None else process.root.spawned_by
+        return spawned_by is not None and spawned_by is not self.kernel.process and not spawned_by.alive
 
 
 def run(scenario: Scenario) -> Run:
     """Run it. Whatever the supervision raises is in the result."""
     machine = machine_for(scenario)
     machine.expect(scenario.outside)
-    first = live(scenario, SimKernel(machine, descriptors=scenario.descriptors))
-    if isinstance(first.error, PowerCut):
+    machine.supervisor.unreaped = scenario.former_pid == ZOMBIE
+    first = latest = live(scenario, SimKernel(machine, descriptors=scenario.descriptors))
+    quiet = attrs.evolve(scenario, faults=())
+    while isinstance(latest.error, SupervisorKilled):
         machine.injector.replace(())
-        machine.new_supervisor(ignores_children=scenario.ignores_children)
-        # What comes from outside goes on by itself: it is on the machine's clock.
-        first.successor = live(attrs.evolve(scenario, faults=()), SimKernel(machine))
+        machine.next_supervisor(scenario.former_pid, scenario.next_after, ignores_children=scenario.ignores_children)
+        # What comes from outside goes on by itself: it is on the machine's clock. So it may kill the next one too.
+        latest.successor = live(quiet, SimKernel(machine))
+        latest = latest.successor
     return first
 
 
@@ -163,25 +204,35 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
     kernel.machine.expect((Interrupt(scenario.patience),))
     probe: TraceDump | None = None
     try:
+        seen.written = _written(scenario, kernel)
         probe = _opened_probe(kernel, seen.definition)
         ours = supervision(seen, probe)
         seen.outcome = ours.run()
         seen.newest_link = ours.facts.newest_link
         if scenario.ready == "boot":
             _tell_the_host(seen, ours, probe)
+        if seen.written is not None:
+            over = kernel.clock.now
+            seen.written.outlets.finish()
+            seen.finishing = kernel.clock.now - over
     except (
         Exception,
         KeyboardInterrupt,
-        PowerCut,
+        SupervisorKilled,
         Livelock,
         Stuck,
     ) as error:
         seen.error = error
     if probe is not None and kernel.process.alive:
-        with suppress(OSError, KeyboardInterrupt, PowerCut):
+        with suppress(OSError, KeyboardInterrupt, SupervisorKilled):
             probe.close()
     # Signals that come later are not for this life.
     kernel.machine.interrupted = lambda number: None
+    if seen.written is not None and kernel.process.alive:
+        for _ in range(2):  # one has come just before
+            with suppress(KeyboardInterrupt):
+                seen.written.outlet.give_up()
+        kernel.descriptors.close(seen.written.fd)
     seen.ended_at = kernel.clock.now
     return seen
 
@@ -195,8 +246,16 @@ def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
         log_path=LOG,
         ready_file=READY_FILE if scenario.ready == "file" else None,
         payload=(PAYLOAD,) if scenario.payload is not None else (),
+        unit=scenario.unit,
     )
-    tape = Tape(seen.definition, kernel.monotonic, seen.lines.append)
+    written = seen.written
+
+    def tell(line: str) -> None:
+        seen.lines.append(line)
+        if written is not None:
+            written.outlet.line(line)
+
+    tape = Tape(seen.definition, kernel.monotonic, tell)
 
     def observe(record: Mapping[str, Any]) -> None:
         seen.records.append(record)
@@ -211,8 +270,34 @@ def supervision(seen: Run, probe: TraceDump | None = None) -> Supervision:
         seen.frames.append((frames.PROBE, name))
 
     return Supervision(
-        kernel, seen.definition, plan, observer=observe, announce=announce, probe=probe, on_probe=on_probe
+        kernel,
+        seen.definition,
+        plan,
+        observer=observe,
+        announce=announce,
+        probe=probe,
+        on_probe=on_probe,
+        waiter=None if written is None else written.outlets,
     )
+
+
+def _written(scenario: Scenario, kernel: SimKernel) -> Written | None:
+    """The pipe that the scenario wants, with its outlet."""
+    output = scenario.output
+    if output is None:
+        return None
+    pipe = Pipe(
+        kernel.clock,
+        capacity=output.capacity,
+        every=output.every,
+        at_once=output.at_once,
+        terminal=output.terminal,
+    )
+    kernel.machine.add_pipe(pipe)
+    fd = kernel.install(pipe.open(0))
+    outlets = Outlets(kernel)
+    outlet = outlets.add(Outlet(kernel, fd, limit=output.limit))
+    return Written(pipe, fd, outlet, outlets)
 
 
 class _Host:

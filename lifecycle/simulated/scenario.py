@@ -21,15 +21,33 @@ from scxlife.fsm.problems import did_you_mean
 from scxlife.lifecycle.options import shipped
 from scxlife.platform.sim import program
 from scxlife.platform.sim.faults import Fault
+from scxlife.platform.sim.machine import FOREIGN, FREE, NEXT, ZOMBIE
 from scxlife.platform.sim.outside import Happening
 from scxlife.platform.sim.profiles import PROFILES
 from scxlife.platform.sim.program import Program, Step
 
 
 @attrs.frozen
+class Output:
+    """Where the tape goes: a pipe or a `terminal` of `capacity` bytes, whose reader takes up to `at_once` bytes `every`
+    so many seconds. The supervisor keeps `limit` bytes for it."""
+
+    capacity: int = 65536
+    every: float = 0.001
+    at_once: int = 65536
+    terminal: bool = False
+    limit: int = 1 << 20
+
+
+@attrs.frozen
 class Scenario:
     """`kernel` names a profile of `platform.sim.profiles`, `ready` one of the definition. `program` null: there is no
-    such file. After `patience` seconds the supervisor is interrupted, so that every run has an end."""
+    such file. After `patience` seconds the supervisor is interrupted, so that every run has an end.
+
+    When a signal ends the supervisor at once, another one comes `next_after` seconds later. `former_pid` tells whose
+    number the former one's is by then: nobody's, that of its own zombie, the next one's, or a foreign process's. `unit`
+    is the key of the socket or service that all of them serve: 16 hexadecimal digits.
+    """
 
     kernel: str = attrs.field(default="7.2", validator=attrs.validators.in_(tuple(PROFILES)))
     ready: str = "sched_ext"
@@ -44,10 +62,16 @@ class Scenario:
     pids: int = 4096
     eager_reuse: bool = False
     descriptors: int = 1024
+    unit: str | None = None
+    output: Output | None = None
+    next_after: float = 0.0
+    former_pid: str = attrs.field(default=FREE, validator=attrs.validators.in_((FREE, ZOMBIE, NEXT, FOREIGN)))
 
 
 # The key that says which of several kinds something is.
 _KINDS = ("do", "what")
+# What a kind was called in older files.
+_FORMERLY = {"loses-power": "is-killed"}
 
 
 class ScenarioError(ValueError):
@@ -127,6 +151,9 @@ def _converter() -> Converter:
 def _of_a_kind(tag: str, kinds: set[str], structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def checked(data: Any, cls: Any) -> Any:
         kind = data.get(tag) if isinstance(data, dict) else None
+        if kind in _FORMERLY:
+            kind = _FORMERLY[kind]
+            data = {**data, tag: kind}
         if kind not in kinds:
             raise ValueError(f"{tag}: {kind!r} is none of {', '.join(sorted(kinds))}{did_you_mean(str(kind), kinds)}")
         return structure(data, cls)

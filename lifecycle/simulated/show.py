@@ -19,10 +19,10 @@ def show(scenario: Scenario, write: Callable[[str], object]) -> list[str]:
     done = run(scenario)
     with Twin() as twin:
         differs = twin.difference(done)
-    _tell(done, write)
-    if done.successor is not None:
-        write("\nbehind the power cut, another supervisor on the same machine:\n")
-        _tell(done.successor, write)
+    for life in done.lives():
+        if life is not done:
+            write("\nafter the kill, another supervisor on the same machine:\n")
+        _tell(life, write)
     found = violations(done)
     if differs is not None:
         found.append(str(differs))

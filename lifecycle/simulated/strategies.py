@@ -6,13 +6,16 @@ once, every run would be so disturbed that none gets far.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import strategies as st
 
 from scxlife.fsm.definition import Value
-from scxlife.platform.sim.faults import ERRNOS, Fails, Fault, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.faults import ERRNOS, Fails, Fault, IsKilled, LosesUevents, Stalls, WakesUp
+from scxlife.platform.sim.machine import FOREIGN, FREE, NEXT, ZOMBIE
 from scxlife.platform.sim.outside import (
+    CloseReader,
     Eject,
     FullDisk,
     Happening,
@@ -22,6 +25,8 @@ from scxlife.platform.sim.outside import (
     Noise,
     ReadOnlyDisk,
     RemoveFile,
+    ResumeReader,
+    StallReader,
     Steal,
     Stranger,
     TouchFile,
@@ -45,7 +50,7 @@ from scxlife.platform.sim.program import (
 )
 
 from .run import READY_FILE
-from .scenario import Scenario
+from .scenario import Output, Scenario
 
 # Mostly short, now and then longer than a deadline.
 _DELAYS = st.sampled_from((0.0, 0.001, 0.02, 0.06, 0.15, 0.4, 0.95, 1.0, 1.05, 2.5, 3.5, 8.0, 11.5))
@@ -112,6 +117,7 @@ def programs(draw: st.DrawFn, steps: st.SearchStrategy[Step] = _SIMPLE) -> Progr
         **draw(_SIGNALS),
         exec_takes=draw(st.sampled_from((0.002, 0.002, 0.002, 1.5))),
         exec_errno=draw(st.sampled_from((None,) * 30 + ("ENOEXEC", "EACCES"))),
+        set_user_id=draw(st.sampled_from((False,) * 7 + (True,))),
     )
 
 
@@ -154,6 +160,7 @@ _PAYLOADS = st.one_of(
 _REASONS = ("runnable task stall", "disabled by sysrq-S", "unregistered from user space")
 _HAPPENINGS: dict[str, st.SearchStrategy[Happening]] = {
     "interrupt": st.builds(Interrupt, _MOMENTS, st.sampled_from(("SIGINT", "SIGTERM"))),
+    "supervisor killed": st.builds(Interrupt, _MOMENTS, st.just("SIGKILL")),
     "eject": st.builds(Eject, _MOMENTS, st.sampled_from(_REASONS)),
     "hotplug": st.builds(Hotplug, _MOMENTS),
     "kill": st.builds(Kill, _MOMENTS, st.sampled_from((*_FATAL, "SIGSTOP", "SIGCONT"))),
@@ -183,8 +190,26 @@ _FAULTS: dict[str, st.SearchStrategy[Fault]] = {
     "stalls": st.builds(Stalls, st.integers(1, 400), st.sampled_from((0.01, 0.5, 1.5, 5.0, 12.0, 70.0))),
     "wakes": st.builds(WakesUp, _COUNTS, st.sampled_from((None, 0.01, 1.5, 12.0))),
     "uevents": st.builds(LosesUevents, st.integers(1, 4), st.integers(1, 3), st.booleans(), st.booleans()),
-    "power": st.builds(LosesPower, st.integers(1, 600)),
+    "killed": st.builds(IsKilled, st.integers(1, 600)),
 }
+_AFTER_A_KILL: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {
+        "next_after": st.sampled_from((0.0, 0.0, 0.001, 0.1, 3.0, 40.0)),
+        "former_pid": st.sampled_from((FREE, FREE, ZOMBIE, NEXT, FOREIGN)),
+        "unit": st.sampled_from((None, "5ca1ab1e5ca1ab1e")),
+    }
+)
+_OUTPUTS = st.builds(
+    Output,
+    capacity=st.sampled_from((4096, 65536)),
+    every=st.sampled_from((0.001, 0.001, 0.3, 1.9)),
+    at_once=st.sampled_from((100, 5000, 65536)),
+    terminal=st.booleans(),
+    limit=st.sampled_from((1000, 10_000, 1 << 20)),
+)
+_READERS: st.SearchStrategy[Happening] = st.one_of(
+    st.builds(StallReader, _MOMENTS), st.builds(ResumeReader, _MOMENTS), st.builds(CloseReader, _MOMENTS)
+)
 _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "liveness": st.sampled_from((0.0, 0.1, 1.0)),
     "attach_timeout": st.sampled_from((0.0, 0.2, 2.0)),
@@ -200,6 +225,8 @@ _SETTINGS: dict[str, st.SearchStrategy[Any]] = {
     "log_limit": st.sampled_from((None, 1, 8192)),
     "sweep_timeout": st.sampled_from((0.0, 2.0)),
     "stop_signal": st.sampled_from(("SIGINT", "SIGTERM")),
+    "parent_death_signal": st.sampled_from((None, "SIGTERM", "SIGKILL")),
+    "keep_leftovers": st.booleans(),
 }
 
 
@@ -220,12 +247,17 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
     faults = draw(_swarm(_FAULTS, 3))
     names = draw(st.lists(st.sampled_from(sorted(_SETTINGS)), max_size=3, unique=True))
     settings: dict[str, Value] = {name: draw(_SETTINGS[name]) for name in names}
+    output = draw(_OUTPUTS) if draw(st.sampled_from(range(6))) == 5 else None
+    readers = () if output is None else tuple(draw(st.lists(_READERS, max_size=3)))
+    outside = tuple(sorted((*draw(_swarm(_HAPPENINGS, 4)), *readers), key=lambda happening: happening.at))
+    after_a_kill = draw(_AFTER_A_KILL) if _kills((*faults, *outside)) else {}
     return Scenario(
         kernel=draw(st.sampled_from(kernels) if draw(st.booleans()) else st.just(kernels[0])),
         ready=ready,
         program=None if draw(st.sampled_from(range(40))) == 39 else program,
         payload=draw(st.one_of(st.none(), st.none(), _PAYLOADS)),
-        outside=tuple(sorted(draw(_swarm(_HAPPENINGS, 4)), key=lambda happening: happening.at)),
+        outside=outside,
+        output=output,
         faults=faults,
         settings=settings,
         patience=draw(st.sampled_from((4.0, 15.0, 15.0, 75.0))),
@@ -234,4 +266,10 @@ def scenarios(draw: st.DrawFn, kernels: tuple[str, ...] = tuple(PROFILES)) -> Sc
         pids=draw(st.sampled_from((4096,) * 6 + (12, 4))),
         eager_reuse=draw(st.booleans()),
         descriptors=draw(st.sampled_from((1024,) * 30 + (9, 12))),
+        **after_a_kill,
     )
+
+
+def _kills(all_of_it: Iterable[Fault | Happening]) -> bool:
+    """Whether something of it may kill the supervisor."""
+    return any(isinstance(one, IsKilled) or one == Interrupt(one.at, "SIGKILL") for one in all_of_it)

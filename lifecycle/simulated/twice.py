@@ -40,6 +40,9 @@ def account(done: Run) -> list[str]:
     lines = [line.rstrip("\n") for line in done.lines]
     lines += [f"frame {kind} {name}" for kind, name in done.frames]
     lines.append(f"outcome {done.outcome!r}, error {done.error!r}, {done.kernel.calls} calls, at {done.ended_at} ns")
+    if done.written is not None:
+        read, left = bytes(done.written.pipe.received), bytes(done.written.pipe.unread)
+        lines.append(f"read {read!r}, unread {left!r}, {done.written.outlet.dropped} lines dropped")
     return lines if done.successor is None else [*lines, *account(done.successor)]
 
 

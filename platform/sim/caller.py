@@ -7,7 +7,7 @@ import signal
 
 from .clock import SECOND
 from .descriptors import Description, Descriptors, fail
-from .faults import PowerCut
+from .faults import SupervisorKilled
 from .machine import Machine
 from .nodes import Node, walk
 from .processes import Process
@@ -22,6 +22,10 @@ class Livelock(BaseException):
     """The supervisor makes system calls without end and never waits."""
 
 
+class Stuck(BaseException):
+    """The supervisor waits without a bound, and nothing will ever happen any more."""
+
+
 class Caller:
     def __init__(self, machine: Machine, *, descriptors: int = 1024) -> None:
         self.machine = machine
@@ -33,6 +37,8 @@ class Caller:
         self._injector = machine.injector
         self._random = machine.random
         self._interrupted = False
+        # Nanoseconds that it has waited in a write.
+        self.held_up = 0
         # Whom it has spawned, and every signal that it has sent.
         self.started: list[Process] = []
         self.signals_sent: list[tuple[int, Process]] = []
@@ -48,7 +54,7 @@ class Caller:
     def enter(self, call: str) -> None:
         """One system call. Raises the OSError that one of the faults wants."""
         if not self.process.alive:
-            raise PowerCut
+            raise SupervisorKilled
         self.calls += 1
         self.calls_since_wait += 1
         if self.calls_since_wait > _AT_ONCE:
@@ -56,6 +62,9 @@ class Caller:
         clock, injector = self.clock, self._injector
         took = int(self._random.random() * _CALL)
         clock.advance(clock.now + (took if injector.quiet else took + self._stalled()))
+        if not self.process.alive:
+            # Killed meanwhile: the call is never made.
+            raise SupervisorKilled
         if self._interrupted:
             self._interrupted = False
             raise KeyboardInterrupt
@@ -65,12 +74,12 @@ class Caller:
     def _stalled(self) -> int:
         try:
             return self._injector.stall()
-        except PowerCut:
+        except SupervisorKilled:
             self.die()
             raise
 
     def die(self) -> None:
-        """The supervisor is gone, and its descriptors with it; what it has started lives on."""
+        """A signal ends the supervisor: its descriptors are closed, and its children get their death signals."""
         if self.process.alive:
             for fd in list(self.descriptors.open):
                 self.descriptors.close(fd)

@@ -27,11 +27,12 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "reap_orphan": (),
     "child_fd": ("EMFILE", "ENFILE", "ENOMEM"),
     "set_child_subreaper": (),
-    "main_thread": (),
     "open": ("EMFILE", "ENFILE", "ENOMEM", "EIO"),
     "read": ("EIO", "ENOMEM"),
     "pread": ("EIO", "ENOMEM"),
     "write": ("EIO", "ENOSPC"),
+    "write_now": ("EIO",),
+    "writable_fd": ("EMFILE", "ENOMEM"),
     "lseek": (),
     "close": ("EIO",),
     "stat": ("ENOMEM", "EIO"),
@@ -95,17 +96,17 @@ class LosesUevents:
 
 
 @attrs.frozen
-class LosesPower:
-    """The supervisor is gone after its `at`-th system call: killed by somebody, and what it had started lives on."""
+class IsKilled:
+    """SIGKILL ends the supervisor after its `at`-th system call. An `interrupt` with SIGKILL does so at a time."""
 
     at: int
 
 
-Fault = Fails | Stalls | WakesUp | LosesUevents | LosesPower
+Fault = Fails | Stalls | WakesUp | LosesUevents | IsKilled
 
 
-class PowerCut(BaseException):
-    """The supervisor does not exist any more. No `except Exception` of its own may see this."""
+class SupervisorKilled(BaseException):
+    """A signal ended the supervisor. No `except Exception` of its own may see this."""
 
 
 class Injector:
@@ -136,7 +137,7 @@ class Injector:
                     self._wakes[fault.at] = fault
                 case LosesUevents():
                     self._uevent_faults.append(fault)
-                case LosesPower():
+                case IsKilled():
                     self._last_call = fault.at
 
     def stall(self) -> int:
@@ -144,7 +145,7 @@ class Injector:
         self._calls += 1
         if self._last_call is not None and self._calls > self._last_call:
             self.injected += 1
-            raise PowerCut
+            raise SupervisorKilled
         stalled = self._stalls.pop(self._calls, 0)
         self.injected += stalled > 0
         return stalled

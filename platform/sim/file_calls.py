@@ -8,10 +8,15 @@ import stat
 
 from scxlife.platform.kernel import FileStat
 
-from .caller import Caller
+from .caller import Caller, Stuck
 from .descriptors import Description, fail
+from .faults import SupervisorKilled
 from .nodes import File, Folder, SymbolicLink, parent_of, walk
 from .pins import PinnedLink
+from .pipes import Pipe, PipeEnd, Writable
+
+# What `write_now` writes at once.
+_PIPE_PIECE, _TERMINAL_PIECE = 4096, 128
 
 
 class FileCalls(Caller):
@@ -44,16 +49,42 @@ class FileCalls(Caller):
 
     def write(self, fd: int, data: bytes) -> int:
         self.enter("write")
-        return self.descriptors[fd].write(data)
+        found = self.descriptors[fd]
+        if isinstance(found, PipeEnd) and found.waits:
+            return self._write_all(found.pipe, data)
+        return found.write(data)
+
+    def _write_all(self, pipe: Pipe, data: bytes) -> int:
+        clock, began, left = self.clock, self.clock.now, data
+        while left := left[pipe.take(left) :]:
+            due = clock.next_due()
+            if due is None:
+                raise Stuck
+            clock.advance(due)
+            self.held_up += clock.now - began
+            began = clock.now
+            if not self.process.alive:
+                raise SupervisorKilled
+            if self._interrupted:
+                self._interrupted = False
+                raise KeyboardInterrupt
+        return len(data)
 
     def write_now(self, fd: int, data: bytes) -> int:
-        self.enter("write")
-        return self.descriptors[fd].write(data)
+        self.enter("write_now")
+        found = self.descriptors[fd]
+        if not isinstance(found, PipeEnd):
+            return found.write(data)
+        if not found.pipe.writable:
+            fail(errno.EAGAIN)
+        return found.write(data[: _TERMINAL_PIECE if found.pipe.terminal else _PIPE_PIECE])
 
     def writable_fd(self, fd: int) -> int:
-        self.enter("epoll_ctl")
-        self.descriptors[fd]  # EBADF
-        fail(errno.EPERM)
+        self.enter("writable_fd")
+        found = self.descriptors[fd]
+        if not isinstance(found, PipeEnd):
+            fail(errno.EPERM)
+        return self.install(Writable(found.pipe))
 
     def lseek(self, fd: int, offset: int, whence: int) -> int:
         self.enter("lseek")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from scxlife.platform.kernel import RB_DISABLE_CAD
 
+from .caller import Stuck
 from .clock import MILLISECOND
 from .event_calls import EventCalls
 from .file_calls import FileCalls
@@ -14,10 +15,6 @@ from .machine import Machine
 from .process_calls import ProcessCalls
 
 _LONGEST = 86_400.0
-
-
-class Stuck(BaseException):
-    """The supervisor waits without a bound, and nothing will ever happen any more."""
 
 
 class Rebooted(BaseException):

@@ -14,13 +14,14 @@ from scxlife.platform.sources import inotify
 
 from . import tracefs
 from .cgroups import Hierarchy
-from .clock import SECOND, Clock, nanoseconds
+from .clock import MILLISECOND, SECOND, Clock, nanoseconds
 from .descriptors import Description
 from .faults import Injector
 from .kernel_log import KernelLog, KernelLogDevice
 from .life import live
 from .nodes import Device, Disk, File, Folder, MadeUp, Node, SymbolicLink, Text, parent_of
 from .outside import (
+    CloseReader,
     Eject,
     FullDisk,
     Happening,
@@ -30,10 +31,13 @@ from .outside import (
     Noise,
     ReadOnlyDisk,
     RemoveFile,
+    ResumeReader,
+    StallReader,
     Steal,
     Stranger,
     TouchFile,
 )
+from .pipes import Pipe
 from .processes import Process, Processes
 from .procfs import ProcFolder
 from .profiles import Profile
@@ -44,8 +48,12 @@ from .tracefs import Instances
 from .uevents import Uevents
 
 _BOOTED = 100 * SECOND
-# Who supervises, of which there may be a second one when the first has lost its power.
+# Who supervises, of which there may be more, each after the end of the one before.
 _SUPERVISOR = 200
+#: What may have become of the number of a supervisor that was killed.
+FREE, ZOMBIE, NEXT, FOREIGN = "free", "zombie", "next", "foreign"
+# In less time no number comes round again.
+_NUMBER_AGAIN = 20 * MILLISECOND
 
 
 class Machine:
@@ -79,14 +87,30 @@ class Machine:
         self.descriptors: Callable[[], Mapping[int, Description]] = dict
         self.started: list[Process] = []
         self._supervisors = 0
+        self._pipes: list[Pipe] = []
+        self._reader_does: Callable[[Pipe], None] = Pipe.resume
         self.supervisor = self.new_supervisor(ignores_children=ignores_children)
         self.disk = Disk(self.clock, dev=2)
         self.root = Folder(self.disk)
         self._furnish()
 
-    def new_supervisor(self, *, ignores_children: bool) -> Process:
-        pid = _SUPERVISOR + self._supervisors
-        self._supervisors += 1
+    def next_supervisor(self, former_pid: str, seconds: float, *, ignores_children: bool) -> None:
+        """Another one, `seconds` after the end of the former. The former's number is free, its zombie's, the next
+        one's, or that of a process that has nothing to do with either."""
+        number = self.supervisor.pid
+        wait = nanoseconds(seconds)
+        if former_pid in (NEXT, FOREIGN):
+            wait = max(wait, _NUMBER_AGAIN)
+        self.clock.advance(self.clock.now + wait)
+        if former_pid == FOREIGN:
+            self.processes.add(Process(self.processes, number, self.processes.init, comm="foreign"))
+        self.new_supervisor(ignores_children=ignores_children, pid=number if former_pid == NEXT else None)
+
+    def new_supervisor(self, *, ignores_children: bool, pid: int | None = None) -> Process:
+        """A process for the port to speak for, with the number `pid` where that is given."""
+        if pid is None:
+            pid = _SUPERVISOR + self._supervisors
+            self._supervisors += 1
         self.supervisor = Process(self.processes, pid, self.processes.init, comm="scxlife")
         self.supervisor.ignores_children = ignores_children
         self.processes.add(self.supervisor)
@@ -210,10 +234,26 @@ class Machine:
                 self.touch(happening.path)
             case RemoveFile():
                 self.remove(happening.path)
+            case StallReader():
+                self._read(Pipe.stall)
+            case ResumeReader():
+                self._read(Pipe.resume)
+            case CloseReader():
+                self._read(Pipe.close)
             case Noise():
                 for number in range(happening.count):
                     self.uevents.send("change", f"/devices/virtual/noise/{number}", SUBSYSTEM="noise")
                     self.log.say(f"noise: line {number}")
+
+    def add_pipe(self, pipe: Pipe) -> None:
+        """One more that its reader reads, as it does at this moment."""
+        self._pipes.append(pipe)
+        self._read(self._reader_does)
+
+    def _read(self, does: Callable[[Pipe], None]) -> None:
+        self._reader_does = does
+        for pipe in self._pipes:
+            does(pipe)
 
     def _stranger(self, program: Program) -> None:
         try:

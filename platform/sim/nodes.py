@@ -30,6 +30,7 @@ class Node:
 
     mode = 0
     dev = 0
+    uid = 0
 
     def __init__(self, ino: int = 1) -> None:
         self.ino = ino
@@ -54,7 +55,7 @@ class Node:
         fail(errno.EACCES)
 
     def stat(self) -> FileStat:
-        return FileStat(ino=self.ino, dev=self.dev, mode=self.mode, size=0, mtime_ns=0)
+        return FileStat(ino=self.ino, dev=self.dev, mode=self.mode, size=0, mtime_ns=0, uid=self.uid)
 
     def notify(self, mask: int, name: str = "") -> None:
         for watch in list(self.watches):

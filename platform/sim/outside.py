@@ -89,6 +89,40 @@ class Noise:
     count: int = 1
 
 
+@attrs.frozen
+class StallReader:
+    """The reader of what the supervisor prints stops reading, as Ctrl-S makes it."""
+
+    at: float
+
+
+@attrs.frozen
+class ResumeReader:
+    """It reads on."""
+
+    at: float
+
+
+@attrs.frozen
+class CloseReader:
+    """It goes away."""
+
+    at: float
+
+
 Happening = (
-    Interrupt | Eject | Hotplug | Kill | Stranger | Steal | FullDisk | ReadOnlyDisk | TouchFile | RemoveFile | Noise
+    Interrupt
+    | Eject
+    | Hotplug
+    | Kill
+    | Stranger
+    | Steal
+    | FullDisk
+    | ReadOnlyDisk
+    | TouchFile
+    | RemoveFile
+    | Noise
+    | StallReader
+    | ResumeReader
+    | CloseReader
 )

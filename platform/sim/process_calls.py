@@ -77,7 +77,9 @@ class ProcessCalls(Caller):
             fail(number(program.exec_errno), path)
         process = machine.start(self.process, program, comm=path.rpartition("/")[2])
         process.root = process
-        process.death_signal = death_signal
+        process.spawned_by = self.process
+        # An execve(2) that gives privileges clears it.
+        process.death_signal = None if program.set_user_id else death_signal
         if isinstance(control, OpenControl):
             control.cgroup.enter(process)
         process.output = output
@@ -89,7 +91,6 @@ class ProcessCalls(Caller):
         return process.pid
 
     def main_thread(self) -> bool:
-        self.enter("main_thread")
         return True
 
     def pidfd_open(self, pid: int) -> int:

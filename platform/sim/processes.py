@@ -33,7 +33,8 @@ def _nothing() -> Code[None]:
 class Process(Thread):
     """`life` makes the code that it runs; without one it only exists, as init and the supervisor do.
 
-    `root`: itself, or its ancestor, that a supervisor has spawned; None: it has nothing to do with one.
+    `root`: itself, or its ancestor, that a supervisor has spawned; None: it has nothing to do with one. `spawned_by` is
+    that supervisor, known of the root alone.
     """
 
     def __init__(
@@ -55,13 +56,17 @@ class Process(Thread):
         self.group = pid if group is None else group
         self.session = pid if session is None else session
         self.root: Process | None = None
+        self.spawned_by: Process | None = None
         self.born = table.clock.now
         self.output: Description | None = None
         self.links: dict[int, Link] = {}
         self.cgroup: CgroupNode | None = None
         self.catches: frozenset[int] = frozenset()
         self.ignores: frozenset[int] = frozenset()
+        # prctl(2), PR_SET_PDEATHSIG: what its parent's end sends to it. A fork does not inherit it.
         self.death_signal: int | None = None
+        # Nobody takes its status: it stays a zombie.
+        self.unreaped = False
         self.asked_to_end = False
         self.uninterruptible = False
         self.subreaper = False
@@ -242,7 +247,7 @@ class Processes:
         self._give_away(process)
         parent = process.parent
         assert parent is not None
-        if parent.ignores_children:
+        if parent.ignores_children and not process.unreaped:
             # The pidfd is readable before the number is free and the status stored.
             self.clock.after(self.latency(), lambda: self.reap(process))
         for tell in self.on_death:

@@ -119,6 +119,7 @@ class Program:
     until there is one), every other one does what its default is.
 
     `exec_errno` names the errno with which execve(2) refuses it, `exec_takes` how long it needs otherwise.
+    `set_user_id`: its file has the set-user-ID bit, so that no parent-death signal comes to it.
     """
 
     steps: tuple[Step, ...] = ()
@@ -127,3 +128,4 @@ class Program:
     catches: tuple[str, ...] = signals("SIGINT", "SIGTERM")
     exec_errno: str | None = an_errno_or_none()
     exec_takes: float = 0.002
+    set_user_id: bool = False

@@ -22,7 +22,8 @@ _FIRST_PAUSE = 0.001
 
 
 class CgroupSource:
-    """Tells `event` when no living process is in any of the cgroups any more, once, with `{"path"}` of the first.
+    """Tells `event` when no living process is in any of the cgroups any more, once, with `{"path"}` of the first. There
+    may be none: what was to be waited for has ended by then.
 
     The kernel tells inotify of `cgroup.events`, unlike of most files in kernfs, but not oftener than every 10 ms
     (CGROUP_FILE_NOTIFY_MIN_INTV): so it also looks again after 1, 2, 4, … ms, and at the cadence where no watch can be
@@ -41,6 +42,7 @@ class CgroupSource:
         self.degraded: str | None = None
         self._kernel = kernel
         self._cgroups = tuple(cgroups)
+        self._path = next((cgroup.path for cgroup in cgroups), "")
         self._event = event
         self._cause = cause
         self._cadence = cadence
@@ -76,7 +78,7 @@ class CgroupSource:
         if self._told or any(populated(self._kernel, cgroup) for cgroup in self._cgroups):
             return []
         self._told = True
-        return [Event(self._event, {"path": self._cgroups[0].path}, self._cause)]
+        return [Event(self._event, {"path": self._path}, self._cause)]
 
     def close(self) -> None:
         if self._fd is not None:
@@ -96,5 +98,5 @@ class CgroupSource:
                 return
 
     def _unwatched(self, error: OSError) -> None:
-        self.degraded = f"{self._cgroups[0].path} is not watched: {error.strerror}"
+        self.degraded = f"{self._path} is not watched: {error.strerror}"
         self.close()

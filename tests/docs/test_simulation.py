@@ -19,10 +19,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "simulation.md"
 
 def test_the_scenarios_are_replayed_as_they_stand_there(tmp_path: Path) -> None:
     names = write_files(PAGE, tmp_path)
-    assert names == ["ejected.yaml", "daemon.yaml"]
+    assert names == ["ejected.yaml", "killed.yaml", "daemon.yaml"]
     for name in names:
         parse((tmp_path / name).read_text())
-    assert len(sessions(PAGE)) == 2
+    assert len(sessions(PAGE)) == 3
     for session in sessions(PAGE):
         assert play(session, tmp_path) == session.output
 

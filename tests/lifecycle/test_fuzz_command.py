@@ -126,11 +126,11 @@ def test_without_hypothesis_it_says_what_to_install() -> None:
     assert "pip install 'scxlife[fuzz]'" in done.stderr
 
 
-def test_a_replay_shows_the_life_behind_a_power_cut_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_replay_shows_the_life_after_a_kill_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "cut.yaml"
-    path.write_text("ready: none\nprogram: {steps: [{do: serve}]}\nfaults: [{what: loses-power, at: 54}]\n")
+    path.write_text("ready: none\nprogram: {steps: [{do: serve}]}\nfaults: [{what: is-killed, at: 54}]\n")
     assert main(["replay", str(path)]) == 0
     told = capsys.readouterr().out
-    before, _, behind = told.partition("behind the power cut")
-    assert "\nno outcome: PowerCut\n" in before
+    before, _, behind = told.partition("after the kill")
+    assert "\nno outcome: SupervisorKilled\n" in before
     assert "\noutcome    stopped" in behind

@@ -402,6 +402,9 @@ def test_files(tmp_path: Path) -> None:
     found = kernel.stat(path)
     assert found == kernel.fstat(fd)
     assert (found.size, found.ino) == (5, Path(path).stat().st_ino)
+    if os.geteuid() == 0:
+        os.chown(path, 4711, -1)
+    assert kernel.stat(path).uid == Path(path).stat().st_uid
     kernel.close(fd)
     assert kernel.listdir(str(tmp_path)) == ["file"]
     (tmp_path / "link").symlink_to("file")

@@ -111,6 +111,7 @@ class Mutation:
         made: list[Any] = [
             Interrupt(at),
             Interrupt(at),
+            Interrupt(at, "SIGKILL"),
             Eject(at, pick(("runnable task stall", "disabled by sysrq-S", "unregistered from user space"))),
             Hotplug(at),
             Kill(at, pick(("SIGKILL", "SIGTERM", "SIGSTOP", "SIGCONT"))),
@@ -146,6 +147,7 @@ class Mutation:
             "early_ready": (True, False),
             "cadence": (0.01, 0.2, 1.0),
             "log_limit": (1, 100),
+            "keep_leftovers": (True, False),
         }
         name = pick(sorted(values))
         return attrs.evolve(scenario, settings={**scenario.settings, name: pick(values[name])})
@@ -157,6 +159,8 @@ class Mutation:
             kernel=pick([*PROFILES, scenario.kernel, scenario.kernel]),
             ready=pick(("sched_ext", "boot", "file", "none", scenario.ready, scenario.ready)),
             seed=self.random.randrange(1000),
+            next_after=pick((0.0, 0.0, 0.001, 0.1)),
+            unit=pick((None, "5ca1ab1e5ca1ab1e")),
             ignores_children=pick((False, False, True)),
             payload=pick(
                 (
@@ -188,6 +192,8 @@ class Mutation:
             Detach(),
             Exit(),
             Fork(Program((Sleep(None),)), session=True),
+            Fork(Program((Sleep(None),), catches=(), ignores=("SIGTERM",))),
+            Fork(Program((Hang(None),)), session=True),
             Fork(Program((Hang(8.0),)), session=True),
             Fork(Program((Sleep(0.5), Attach(verify=0.0), Serve()))),
         ]
@@ -219,7 +225,8 @@ def found_near(way: Way, scenario: Scenario, tries: int) -> bool:
 
 def covered(done: Run) -> set[Way]:
     seen = Coverage()
-    seen.add(done.definition, done.records)
+    for life in done.lives():
+        seen.add(life.definition, life.records)
     return set(seen.ways)
 
 

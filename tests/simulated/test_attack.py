@@ -39,7 +39,8 @@ def test_every_property_holds_in_every_run_that_is_drawn(capsys: pytest.CaptureF
     @given(scenarios())
     def attack(scenario: Scenario) -> None:
         done = run(scenario)
-        coverage.add(done.definition, done.records)
+        for life in done.lives():
+            coverage.add(life.definition, life.records)
         outcomes[type(done.error).__name__ if done.outcome is None else done.outcome.name] += 1
         assert violations(done) == [], dump(scenario)
 

@@ -16,7 +16,7 @@ from scxlife.lifecycle.simulated.scenario import Scenario
 from scxlife.lifecycle.simulated.strategies import scenarios, schedulers
 from scxlife.platform.sim import SimKernel
 from scxlife.platform.sim.clock import nanoseconds
-from scxlife.platform.sim.faults import PowerCut
+from scxlife.platform.sim.faults import SupervisorKilled
 from scxlife.platform.sim.nodes import Folder, walk
 from scxlife.platform.sim.outside import Eject, FullDisk, Hotplug, Noise, ReadOnlyDisk, Stranger
 from scxlife.platform.sim.profiles import PROFILES
@@ -54,7 +54,7 @@ class Lives(RuleBasedStateMachine):
         done = live(scenario, self.kernel)
         self.machine.injector.replace(())
         assert violations(done) == []
-        if isinstance(done.error, PowerCut):
+        if isinstance(done.error, SupervisorKilled):
             self.machine.new_supervisor(ignores_children=self.world.ignores_children)
             self.kernel = SimKernel(self.machine)
 

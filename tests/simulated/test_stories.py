@@ -20,10 +20,16 @@ from scxlife.lifecycle.outcomes import (
     Stopped,
 )
 from scxlife.lifecycle.simulated.properties import violations
-from scxlife.lifecycle.simulated.run import Run, run
-from scxlife.lifecycle.simulated.scenario import Scenario
-from scxlife.platform.sim.faults import ERRNOS, Fails, LosesPower, LosesUevents, Stalls, WakesUp
+from scxlife.lifecycle.simulated.run import Run, live, machine_for, run
+from scxlife.lifecycle.simulated.scenario import Output, Scenario
+from scxlife.platform.kernel import ExitStatus
+from scxlife.platform.sim import SimKernel
+from scxlife.platform.sim.caller import Stuck
+from scxlife.platform.sim.cgroups import CgroupNode
+from scxlife.platform.sim.clock import nanoseconds
+from scxlife.platform.sim.faults import ERRNOS, Fails, IsKilled, LosesUevents, Stalls, WakesUp
 from scxlife.platform.sim.outside import (
+    CloseReader,
     Eject,
     FullDisk,
     Happening,
@@ -32,12 +38,17 @@ from scxlife.platform.sim.outside import (
     Kill,
     Noise,
     ReadOnlyDisk,
+    ResumeReader,
+    StallReader,
     Steal,
     Stranger,
 )
+from scxlife.platform.sim.pipes import Pipe
+from scxlife.platform.sim.processes import ticks
 from scxlife.platform.sim.program import Attach, Exit, Fork, Hang, Program, Serve, Sleep, Step, Write
 
 KERNELS = ("6.12", "6.17", "7.2", "7.3")
+UNIT = "5ca1ab1e5ca1ab1e"
 DEAF: dict[str, Any] = {"catches": (), "ignores": ("SIGINT", "SIGTERM")}
 
 
@@ -351,11 +362,148 @@ def test_a_wake_up_that_comes_too_early_or_too_late_changes_only_the_time() -> N
 
 
 @pytest.mark.parametrize("at", [1, 30, 60, 90, 150, 300])
-def test_K10_without_power_the_supervisor_signals_nobody_and_what_it_left_is_known(at: int) -> None:
-    done = story(faults=(LosesPower(at),))
+def test_L2_K10_the_scheduler_ends_with_a_killed_supervisor(at: int) -> None:
+    done = story(faults=(IsKilled(at),), next_after=3.0)
     assert done.outcome is None
-    alive = [process for process in done.machine.processes.everyone if done.owns(process) and process.alive]
-    assert len(alive) == (0 if at == 1 or done.process is None else 1)
+    assert done.process is None or done.process.status == ExitStatus(code=None, signal=signal.SIGKILL)
+    assert done.successor is not None
+    assert isinstance(done.successor.outcome, Stopped)
+
+
+def test_L2_a_deaf_scheduler_ends_with_a_killed_supervisor() -> None:
+    done = story(program(Attach(), Serve(), **DEAF), outside=(Interrupt(2.0, "SIGKILL"),), next_after=0.1)
+    assert done.process is not None
+    assert done.process.status == ExitStatus(code=None, signal=signal.SIGKILL)
+
+
+@pytest.mark.parametrize("of", ["a living supervisor", "another user", "another unit"])
+def test_L2_what_somebody_else_started_is_left_alone(of: str) -> None:
+    scenario = Scenario(program=SCHEDULER, unit=UNIT, patience=3.0)
+    machine = machine_for(scenario)
+    other = machine.start(
+        machine.processes.init, program(Sleep(None if of == "a living supervisor" else 0.0)), comm="x"
+    )
+    child = machine.start(other, program(Sleep(None)), comm="child")
+    unit = "0123456789abcdef" if of == "another unit" else UNIT
+    name = f"scxlife-{unit}-{other.pid}-{ticks(other.born)}"
+    machine.cgroups.root.make_folder(name)
+    cgroup = machine.cgroups.root.below[name]
+    assert isinstance(cgroup, CgroupNode)
+    cgroup.uid = 1000 if of == "another user" else 0
+    cgroup.enter(child)
+    child.start()
+    other.start()
+    machine.clock.advance(machine.clock.now + nanoseconds(1.0))
+    done = live(scenario, SimKernel(machine))
+    assert violations(done) == []
+    assert isinstance(done.outcome, Stopped)
+    assert child.alive
+    assert other.alive is (of == "a living supervisor")
+
+
+def test_L2_an_empty_cgroup_of_a_killed_supervisor_is_removed() -> None:
+    done = story(outside=(Interrupt(2.0, "SIGKILL"),), next_after=0.1)
+    assert done.successor is not None
+    assert len(done.successor.cgroups_before) == 1
+    assert not done.machine.cgroups.root.below
+
+
+def test_L2_the_payload_ends_with_a_killed_supervisor() -> None:
+    done = story(payload=program(Sleep(None)), outside=(Interrupt(2.0, "SIGKILL"),))
+    assert [process.status for process in done.started] == [ExitStatus(code=None, signal=signal.SIGKILL)] * 2
+
+
+TREE = program(Fork(program(Sleep(None)), session=True), Attach(), Serve())
+
+
+@pytest.mark.parametrize("former_pid", ["free", "zombie", "next", "foreign"])
+def test_L2_the_next_supervisor_ends_what_a_killed_one_left(former_pid: str) -> None:
+    done = story(TREE, former_pid=former_pid, next_after=0.1, unit=UNIT, outside=(Interrupt(2.0, "SIGKILL"),))
+    assert done.successor is not None
+    assert "evicting" in moves(done.successor)
+    assert isinstance(done.successor.outcome, Stopped)
+    assert done.successor.outcome.leftovers == "pid 301 (scheduler), left by supervisor 200, which is gone"
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        (TREE, {"settings": {"keep_leftovers": True}}),
+        (program(Fork(program(Hang(None)), session=True), Attach(), Serve()), {}),
+        (attrs.evolve(SCHEDULER, set_user_id=True), {"settings": {"keep_leftovers": True}}),
+        (attrs.evolve(SCHEDULER, **DEAF), {"settings": {"parent_death_signal": "SIGTERM", "keep_leftovers": True}}),
+        (attrs.evolve(SCHEDULER, **DEAF), {"settings": {"parent_death_signal": None, "keep_leftovers": True}}),
+        (program(Fork(program(Sleep(None))), Hang(60.0)), {}),
+    ],
+)
+def test_L2_what_a_killed_supervisor_left_is_reported(told: Program, more: dict[str, Any]) -> None:
+    done = story(told, next_after=0.1, unit=UNIT, outside=(Interrupt(0.5, "SIGKILL"),), **more)
+    assert done.successor is not None
+    assert done.successor.outcome is not None
+    assert "left by supervisor 200, which is gone" in str(done.successor.outcome.leftovers)
+
+
+def test_L2_without_a_key_leftovers_are_reported_and_kept() -> None:
+    done = story(TREE, next_after=0.1, outside=(Interrupt(2.0, "SIGKILL"),))
+    assert done.successor is not None
+    assert done.successor.outcome is not None
+    assert [what for what in done.successor.outcome.degraded if "left by supervisor 200, which is gone" in what]
+
+
+def test_L2_supervisor_after_supervisor_may_be_killed() -> None:
+    kills = tuple(Interrupt(at, "SIGKILL") for at in (1.0, 2.0, 3.0, 3.001, 4.0))
+    done: Run | None = story(TREE, outside=kills, next_after=0.1, unit=UNIT, former_pid="next")
+    count = 0
+    while done is not None and done.killed:
+        count, done = count + 1, done.successor
+    assert count >= 3
+    assert done is not None and isinstance(done.outcome, Stopped)
+
+
+OUTPUTS = (
+    Output(),
+    Output(capacity=4096),
+    Output(capacity=4096, limit=1000),
+    Output(capacity=4096, limit=1000, terminal=True),
+    Output(capacity=4096, limit=2000, every=1.9, at_once=100),
+)
+READERS: dict[str, tuple[Happening, ...]] = {
+    "reads": (),
+    "never reads": (StallReader(0.0),),
+    "reads again": (StallReader(0.0), ResumeReader(2.0)),
+    "goes away": (StallReader(0.1), CloseReader(3.0)),
+    "was never there": (CloseReader(0.0),),
+    "reads on and off": tuple(one for at in (0.1, 1.1, 2.1) for one in (StallReader(at), ResumeReader(at + 0.5))),
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("reader", READERS)
+def test_L3_a_run_ends_the_same_whatever_its_reader_does(reader: str, output: Output) -> None:
+    done = story(output=output, outside=READERS[reader], patience=4.0)
+    assert isinstance(done.outcome, Stopped)
+    assert done.written is not None
+    assert done.seconds - done.finishing / 1e9 < 5.2
+    if reader == "never reads":
+        assert done.finishing < 2_500_000_000
+        assert not done.written.pipe.received
+
+
+def test_L3_a_write_that_waits_for_its_reader_is_found() -> None:
+    machine = machine_for(Scenario())
+    kernel = SimKernel(machine)
+    pipe = Pipe(machine.clock, capacity=4096, every=0.5, at_once=100)
+    fd = kernel.install(pipe.open(0))
+    assert kernel.write(fd, bytes(4196)) == 4196
+    assert kernel.held_up >= 500_000_000
+    with pytest.raises(BlockingIOError):
+        kernel.write_now(fd, b"more")
+    pipe.stall()
+    with pytest.raises(Stuck):
+        kernel.write(fd, b"more")
+    pipe.close()
+    with pytest.raises(BrokenPipeError):
+        kernel.write_now(fd, b"more")
 
 
 @pytest.mark.parametrize(("disk", "lost"), [(FullDisk(0.0), "ENOSPC"), (ReadOnlyDisk(0.0), "EROFS")])

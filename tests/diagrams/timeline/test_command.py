@@ -93,12 +93,12 @@ def test_a_file_that_is_there_is_replaced_as_a_whole(tape: Path) -> None:
     assert file.read_bytes().startswith(b"<?xml")
 
 
-def test_a_scenario_is_run_again_and_drawn_with_who_comes_behind_a_power_cut() -> None:
+def test_a_scenario_is_run_again_and_drawn_with_the_next_supervisor() -> None:
     scenario = SCENARIOS / "what-comes-from-outside-goes-on-behind-a-power-cut.yaml"
     done = timeline(scenario, "--format", "perfetto")
     assert done.returncode == 0
     trace = json.loads(done.stdout)
-    assert [name.removeprefix(str(scenario)) for name in trace["otherData"]["tapes"]] == ["", ", behind the power cut"]
+    assert [name.removeprefix(str(scenario)) for name in trace["otherData"]["tapes"]] == ["", ", after the kill"]
 
 
 def test_several_tapes_are_one_picture(tape: Path, lamp_tape: Path) -> None:
