@@ -179,10 +179,12 @@ class Actions:
 
     def announce_attached(self, event: Event) -> None:
         self._facts.attachments += 1
+        self._facts.log_before = self._log_size()
         self._announce("attached", event.data)
 
     def announce_reattached(self, event: Event) -> None:
         self._facts.attachments += 1
+        self._facts.log_before = self._log_size()
         self._facts.kernel_reason = None
         self._facts.kernel_details = []
         self._announce("reattached", event.data)
@@ -279,6 +281,13 @@ class Actions:
                 self._degrade(f"{made.path} is left: {error.strerror}")
 
     # -- inside
+
+    def _log_size(self) -> int:
+        """Bytes in the log; 0 when that can't be told."""
+        try:
+            return self._kernel.fstat(given(self._facts.log).fd).size
+        except OSError:
+            return 0
 
     def _degrade(self, what: str) -> None:
         if what not in self._facts.degraded:
