@@ -157,10 +157,11 @@ class Supervision:
             phase = self.definition.states[record["to"]].phase
             if phase is not None:
                 self.facts.entered.setdefault(phase, record["t"])
-            if record["to"] == State.RUNNING:
-                self.facts.ready_since = record["t"]
-            elif record["state"] == State.RUNNING:
-                self.facts.ready_seconds += record["t"] - self.facts.ready_since
+            if record["to"] != record["state"]:
+                if record["to"] == State.RUNNING:
+                    self.facts.ready_since = record["t"]
+                elif record["state"] == State.RUNNING:
+                    self.facts.ready_seconds += record["t"] - self.facts.ready_since
         self._observe(record)
 
     def _post(self, name: EventName, data: Mapping[str, Any], cause: str) -> None:
