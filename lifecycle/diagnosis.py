@@ -83,17 +83,17 @@ _KNOWN = (
         rb"(?:error:? |err(?:no)? ?= ?|: )-?524\b|= -524\b|\(os error 524\)|enotsupp\b",
     ),
     Known(
+        "no-function-tracer",
+        "its probes need CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE",
+        (b"fexit", b"kprobe_multi"),
+        _line(rb"fexit", rb"busy") + rb"|" + _line(rb"kprobe_multi", rb"einval|enoent"),
+    ),
+    Known(
         "slot-taken",
         "another sched_ext scheduler is enabled: stop it first; `scxlife status` says whose it is",
         (b"ebusy", b"resource busy", b"already running", b"owned by another scheduler"),
         rb"\(device or resource busy\)\s{1,8}failed to attach|already running|owned by another scheduler|"
         + _line(rb"attach", rb"ebusy|resource busy"),
-    ),
-    Known(
-        "no-function-tracer",
-        "its probes need CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE",
-        (b"fexit", b"kprobe_multi"),
-        _line(rb"fexit", rb"busy") + rb"|" + _line(rb"kprobe_multi", rb"einval|enoent"),
     ),
 )
 # How Rust's anyhow prints an error and what it came from: made one line of.

@@ -31,8 +31,8 @@ _FAILED = re.compile(r"prog '([^'\n]{1,200})': (?:BPF program load failed|failed
 _BEGIN = re.compile(rb"-- BEGIN PROG LOAD LOG --[^\n]{0,80}\n")
 _PAINT = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _LOGGER = re.compile(
-    r"\W?(?:\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\W{0,3}"
-    r"(?:(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR)\b\W{0,3})?(?:ThreadId\(\d{1,9}\) )?"
+    r"\W?(?:\d{4}-\d\d-\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?[\s\[\]:-]{0,4}"
+    r"(?:(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR)\b[\s\]:-]{0,3})?(?:ThreadId\(\d{1,9}\) )?"
     r"(?:\w{1,60}(?:::\w{1,60}){1,8}: )?(?:\S{1,200}\.rs:\d{1,9}: )?"
 )
 _PLACE = re.compile(r"[^\s@]{1,200}:\d{1,9}")
@@ -127,9 +127,9 @@ def _source(read: Callable[[int, int], bytes], begin: int, end: int) -> str:
 
 def _bare(line: bytes) -> str:
     """A line without what a logger puts in front of it, and without colours."""
-    text = _PAINT.sub("", _text(line[:_LONGEST_LINE]).rstrip())
+    text = _PAINT.sub("", _text(line[:_LONGEST_LINE]))
     stamp = _LOGGER.match(text)
-    return text if stamp is None else text[stamp.end() :]
+    return text[0 if stamp is None else stamp.end() :].rstrip()
 
 
 def _text(raw: bytes) -> str:
