@@ -272,6 +272,7 @@ class Supervision:
         # A source of somebody else's may have nothing to say of itself.
         blind = [said for source in self._opened if (said := getattr(source, "degraded", None)) is not None]
         last_words = "" if facts.log is None else tail(self.kernel, facts.log, facts.log_dropped)
+        facts.kernel_reason = reason_of(self.kernel, self.definition, facts)
         phase = self.definition.states[ending.noted_in].phase or ""
         reason = words(self.definition, facts, ending.outcome, phase, self.runtime.fault)
         found = Diagnosis()
@@ -281,7 +282,7 @@ class Supervision:
             reason=reason,
             phase=phase,
             exit=facts.exit,
-            kernel_reason=reason_of(self.kernel, self.definition, facts),
+            kernel_reason=facts.kernel_reason,
             kernel_details=tuple(facts.kernel_details),
             cause=None if found.known is None else found.known.code,
             hint=None if found.known is None else found.known.hint,
