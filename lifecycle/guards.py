@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # kernel/sched/ext: the reason that is logged when the process closed its own link, or died.
 BY_USER_SPACE = "unregistered from user space"
 # What a scheduler prints of its end: in C alone, in Rust as the error that main() returns.
-_EXIT_LINE = re.compile(rb"\n(?:Error: )?EXIT: (.{1,1000})")
+_EXIT_LINE = re.compile(rb"\n(?:Error: )?EXIT: (\S.{0,999})")
 
 
 class Guards:
