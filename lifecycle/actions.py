@@ -222,10 +222,12 @@ class Actions:
 
     def announce_attached(self, event: Event) -> None:
         self._facts.attachments += 1
+        self._facts.log_before = self._log_size()
         self._announce("attached", event.data)
 
     def announce_reattached(self, event: Event) -> None:
         self._facts.attachments += 1
+        self._facts.log_before = self._log_size()
         self._facts.kernel_reason = None
         self._facts.kernel_details = []
         self._announce("reattached", event.data)
@@ -334,6 +336,13 @@ class Actions:
     def _signal(self, setting: str) -> signal.Signals | None:
         name = self._settings[setting]
         return None if name is None else signal.Signals[str(name)]
+
+    def _log_size(self) -> int:
+        """Bytes in the log; 0 when that can't be told."""
+        try:
+            return self._kernel.fstat(given(self._facts.log).fd).size
+        except OSError:
+            return 0
 
     def _degrade(self, what: str) -> None:
         if what not in self._facts.degraded:

@@ -50,7 +50,7 @@ class EventName(StrEnum):
     NOT_ATTACHED = "not_attached"
     """It lived and was not ready."""
     ATTACHED = "attached"
-    """It was ready, or on its way; how it ended is in the outcome."""
+    """It was ready, or not yet; how it ended is in the outcome."""
     DUMPED = "dumped"
     """The probe has produced something; it is on its way."""
     DRAINED = "drained"

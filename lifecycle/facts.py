@@ -46,6 +46,9 @@ class Facts:
     ops: str | None = None
     partial: bool | None = None
     attachments: int = 0
+    # Seconds in the state `running`, and when it was entered last.
+    ready_seconds: float = 0.0
+    ready_since: float = 0.0
     kernel_reason: str | None = None
     kernel_details: list[str] = attrs.Factory(list)
     link_kept: bool = False
@@ -53,4 +56,6 @@ class Facts:
     # of what goes with it
     payload: Mapping[str, Any] | None = None
     log_dropped: int = 0
+    # Bytes of the log when it was attached last: an EXIT line before them is of an earlier generation.
+    log_before: int = 0
     degraded: list[str] = attrs.Factory(list)

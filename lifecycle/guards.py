@@ -9,7 +9,7 @@ from scxlife.platform import cgroup, leftovers
 from scxlife.platform.kernel_time import kernel_seconds
 from scxlife.platform.sched_ext import DISABLING, ENABLING, hotplug_seq, state_of
 
-from .logfile import tail
+from .logfile import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from scxlife.platform.kernel import Kernel
 
     from .facts import Facts
+    from .logfile import Log
     from .plan import Plan
     from .processes import Process
 
 # kernel/sched/ext: the reason that is logged when the process closed its own link, or died.
 BY_USER_SPACE = "unregistered from user space"
-_EXIT_LINE = re.compile(r"^EXIT: (.+)$", re.MULTILINE)
+# What a scheduler prints of its end: in C alone, in Rust as the error that main() returns.
+_EXIT_LINE = re.compile(rb"\n(?:Error: )?EXIT: (\S.{0,999})")
 
 
 class Guards:
@@ -118,5 +120,19 @@ def reason_of(kernel: Kernel, definition: Definition, facts: Facts) -> str | Non
         return facts.kernel_reason
     if facts.log is None or definition.sources["kernel_log"] is None:
         return None
-    found = _EXIT_LINE.findall(tail(kernel, facts.log, facts.log_dropped))
-    return found[-1] if found else None
+    return _last_exit(kernel, facts.log, max(facts.log_dropped, facts.log_before))
+
+
+def _last_exit(kernel: Kernel, log: Log, start: int) -> str | None:
+    """What the last EXIT line of the log says, without the log's first `start` bytes."""
+    if not log.readable:
+        return None
+    try:
+        for offset, length in reversed(pieces(kernel.fstat(log.fd).size, start)):
+            before = b"\n" if offset == start else b""
+            found = _EXIT_LINE.findall(before + kernel.pread(log.fd, length, offset))
+            if found:
+                return str(found[-1].decode("utf-8", "replace").rstrip())
+    except OSError:
+        pass
+    return None

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 TAIL_BYTES = 16 * 1024
 TAIL_LINES = 40
 PAGE = 4096
+# A log is searched whole up to twice this many bytes; of a larger one, this many at either end.
+SEARCHED = 8 * 1024 * 1024
+PIECE = 256 * 1024
+OVERLAP = 4 * 1024  # bytes that a piece shares with the next one: what is looked for is shorter
 
 
 @attrs.frozen
@@ -60,8 +64,11 @@ def trim(kernel: Kernel, fd: int, length: int) -> int:
 
 
 def tail(kernel: Kernel, log: Log, dropped: int = 0) -> str:
-    """The last lines of the log, at most TAIL_BYTES of it, whatever bytes it holds, and none of the first `dropped`.
-    Nothing where it can't be read: what has become of the run is told all the same."""
+    """The last lines of the log: at most TAIL_LINES and TAIL_BYTES, and none of the first `dropped` bytes.
+
+    Undecodable bytes are replaced. A first line without its beginning is left out unless it is the only one. Empty
+    when the log can't be read: the outcome is told all the same.
+    """
     if not log.readable:
         return ""
     try:
@@ -70,9 +77,23 @@ def tail(kernel: Kernel, log: Log, dropped: int = 0) -> str:
     except OSError:
         return ""
     lines = text.splitlines()
-    if start:
+    if start and len(lines) > 1:
         lines = lines[1:]
     return "\n".join(lines[-TAIL_LINES:])
+
+
+def pieces(size: int, start: int = 0) -> list[tuple[int, int]]:
+    """What is searched of a log of `size` bytes, as offsets and lengths, without the first `start` bytes.
+
+    Each piece has OVERLAP bytes of the next one. Between the two ends of a log that is too large nothing is shared.
+    """
+    if size - start <= 2 * SEARCHED:
+        stretches = [(start, size)]
+    else:
+        stretches = [(start, start + SEARCHED), (size - SEARCHED, size)]
+    return [
+        (offset, min(PIECE + OVERLAP, end - offset)) for begin, end in stretches for offset in range(begin, end, PIECE)
+    ]
 
 
 def _errno_name(error: OSError) -> str:

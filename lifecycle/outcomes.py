@@ -20,8 +20,10 @@ class Outcome:
 
     `exit` is the process's own status, None when it is unknown or there was none. `kernel_reason` is why the kernel
     ended its scheduler, `kernel_details` what it said besides. `cause` is the code of a known one (`diagnosis`), `hint`
-    what to do about it. `partial`: it has only the tasks that ask for it. `log_dropped` counts the bytes at the
-    beginning of the log that were given up. `timings` are seconds from the spawn to the entry of each phase, and `end`.
+    what to do about it. `verifier` has the `program` that the BPF verifier rejected, the `source` line and the
+    verifier's `message`. `ready_seconds` are the seconds for which it was ready. `partial`: it has only the tasks that
+    ask for it. `log_dropped` counts the bytes at the beginning of the log that were given up. `timings` are seconds
+    from the spawn to the entry of each phase, and `end`.
     `leftovers` are the processes that a dead supervisor had left, and that were ended, or kept, before the start.
     `degraded` is what could not be seen or done as it should.
     """
@@ -33,11 +35,13 @@ class Outcome:
     kernel_details: Sequence[str] = ()
     cause: str | None = None
     hint: str | None = None
+    verifier: Mapping[str, str] | None = None
     owner: Mapping[str, Any] | None = None
     instance: int | None = None
     enable_seq: int | None = None
     partial: bool | None = None
     generation: int = 0
+    ready_seconds: float | None = None
     log_path: str | None = None
     log_lost: str | None = None
     log_dropped: int = 0

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 _NOTABLE = 0.1
 
 
-def words(definition: Definition, facts: Facts, outcome: str, fault: Exception | None) -> str:
-    """`outcome` with its reason, as the definition names it: `not-attached/timeout`."""
+def words(definition: Definition, facts: Facts, outcome: str, phase: str, fault: Exception | None) -> str:
+    """The text for `outcome`, which has its reason as the definition names it: `not-attached/timeout`.
+
+    `phase` is the one in which it was settled.
+    """
     name = outcome.partition("/")[0]
     seen = []
+    if name == "ejected":
+        seen.append(_ready(definition, facts))
     if facts.failure:
         seen.append(facts.failure)
     elif name in ("startup-died", "exited") or outcome == "not-attached/died":
@@ -36,7 +41,36 @@ def words(definition: Definition, facts: Facts, outcome: str, fault: Exception |
     if facts.held_by:
         seen.append(facts.held_by)
     said = definition.outcomes[outcome]
+    if name in ("stopped", "exited"):
+        # The end of the definition's words, after what is known of the time until then.
+        said = f"it was {_until_then(definition, facts, phase)} and {said.rpartition(' and ')[2]}"
     return f"{said} ({'; '.join(seen)})" if seen else said
+
+
+def _until_then(definition: Definition, facts: Facts, phase: str) -> str:
+    if facts.attachments:
+        return _ready(definition, facts)
+    return f"not {_readiness(definition)} yet (phase {phase})" if facts.spawned_at is not None else "not started yet"
+
+
+def _ready(definition: Definition, facts: Facts) -> str:
+    """`attached for 3.0 s`: the sum over all attachments."""
+    spoken = _spoken(facts.ready_seconds)
+    if facts.attachments > 1:
+        return f"{_readiness(definition)} {facts.attachments} times for {spoken} in all"
+    return f"{_readiness(definition)} for {spoken}"
+
+
+def _readiness(definition: Definition) -> str:
+    return "attached" if definition.sources["readiness"] == "sched_ext" else "ready"
+
+
+def _spoken(seconds: float) -> str:
+    """`3.0 s`, `5 min 12 s` or `26 h 3 min`."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _without_sched_ext(definition: Definition, facts: Facts) -> bool:

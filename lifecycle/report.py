@@ -31,6 +31,10 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
         for detail in outcome.kernel_details[:SHOWN]:
             if detail != outcome.kernel_reason:
                 say(f"           {detail}")
+    if outcome.verifier is not None:
+        say(f"verifier   {outcome.verifier['program']}: {outcome.verifier['message']}")
+        if outcome.verifier["source"]:
+            say(f"           at {outcome.verifier['source']}")
     if outcome.hint is not None:
         say(f"hint       {outcome.hint} [{outcome.cause}]")
     if outcome.partial and outcome.status == 0:

@@ -138,7 +138,7 @@ class Outcome(StrEnum):
     EXITED = "exited"
     """It was ready and ended by itself."""
     STOPPED = "stopped"
-    """It was ready, or on its way, and ended as asked."""
+    """It was ready, or not yet, and ended as asked."""
     FAULT = "fault"
     """Scxlife itself failed; what it had started was ended."""
     NOT_ATTACHED_TIMEOUT = "not-attached/timeout"

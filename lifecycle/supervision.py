@@ -15,7 +15,7 @@ from scxlife.platform.sources.readiness_file import FileSource
 from scxlife.platform.sources.sched_ext import SchedExtSource
 
 from .actions import Actions, given
-from .diagnosis import diagnose
+from .diagnosis import Diagnosis, examine
 from .facts import Facts
 from .guards import Guards, reason_of
 from .logfile import tail
@@ -23,7 +23,7 @@ from .outcomes import OUTCOMES, Outcome
 from .payload import Payload
 from .processes import Process, end_of
 from .reasons import words
-from .scheduler_names import EventName, actions_of, guards_of, happened
+from .scheduler_names import EventName, State, actions_of, guards_of, happened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -156,6 +156,11 @@ class Supervision:
             phase = self.definition.states[record["to"]].phase
             if phase is not None:
                 self.facts.entered.setdefault(phase, record["t"])
+            if record["to"] != record["state"]:
+                if record["to"] == State.RUNNING:
+                    self.facts.ready_since = record["t"]
+                elif record["state"] == State.RUNNING:
+                    self.facts.ready_seconds += record["t"] - self.facts.ready_since
         self._observe(record)
 
     def _post(self, name: EventName, data: Mapping[str, Any], cause: str) -> None:
@@ -272,21 +277,27 @@ class Supervision:
         # A source of somebody else's may have nothing to say of itself.
         blind = [said for source in self._opened if (said := getattr(source, "degraded", None)) is not None]
         last_words = "" if facts.log is None else tail(self.kernel, facts.log, facts.log_dropped)
-        reason = words(self.definition, facts, ending.outcome, self.runtime.fault)
-        known = diagnose(last_words, *facts.kernel_details, reason) if facts.attachments == 0 else None
+        facts.kernel_reason = reason_of(self.kernel, self.definition, facts)
+        phase = self.definition.states[ending.noted_in].phase or ""
+        reason = words(self.definition, facts, ending.outcome, phase, self.runtime.fault)
+        found = Diagnosis()
+        if facts.attachments == 0:
+            found = examine(self.kernel, facts.log, facts.log_dropped, *facts.kernel_details, reason)
         return OUTCOMES[ending.outcome.partition("/")[0]](
             reason=reason,
-            phase=self.definition.states[ending.noted_in].phase or "",
+            phase=phase,
             exit=facts.exit,
-            kernel_reason=reason_of(self.kernel, self.definition, facts),
+            kernel_reason=facts.kernel_reason,
             kernel_details=tuple(facts.kernel_details),
-            cause=None if known is None else known.code,
-            hint=None if known is None else known.hint,
+            cause=None if found.known is None else found.known.code,
+            hint=None if found.known is None else found.known.hint,
+            verifier=found.rejection,
             owner=facts.owner,
             instance=facts.instance,
             enable_seq=facts.enable_seq,
             partial=facts.partial,
             generation=facts.attachments,
+            ready_seconds=round(facts.ready_seconds, 6) if facts.attachments else None,
             log_path=None if facts.log is None else facts.log.path,
             log_lost=None if facts.log is None else facts.log.lost,
             log_dropped=facts.log_dropped,
@@ -294,5 +305,5 @@ class Supervision:
             timings=timings,
             payload=facts.payload,
             leftovers=facts.left or None,
-            degraded=tuple(dict.fromkeys([*facts.degraded, *blind])),
+            degraded=tuple(dict.fromkeys([*facts.degraded, *blind, *([found.unread] if found.unread else [])])),
         )

@@ -34,7 +34,7 @@ SUMMARY = "supervise a scheduler, or any daemon, on this host"
 DESCRIPTION = """Starts COMMAND, proves that it is ready, watches it, stops it and reaps it.
 Ctrl-C stops it; a second one kills it."""
 EPILOG = """exit codes:
-  0    it was ready, or on its way, and ended as asked
+  0    it was ready, or not yet, and ended as asked
   2    usage or definition error
   10   startup-died: it ended before it was ready, whatever its own code
   11   not-attached: it lived and was not ready, or the kernel has no sched_ext

@@ -48,6 +48,7 @@ LAZY = (
     "scxlife.lifecycle.guest_operations",
     "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
+    "scxlife.lifecycle.verifier_log",
     "scxlife.platform.linux.fork",
     "scxlife.platform.linux.libc",
     "scxlife.platform.sources.assume_ready",

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from scxlife.lifecycle.logfile import PAGE, TAIL_BYTES, TAIL_LINES, open_log, tail, trim
+from scxlife.lifecycle.logfile import (
+    OVERLAP,
+    PAGE,
+    PIECE,
+    SEARCHED,
+    TAIL_BYTES,
+    TAIL_LINES,
+    open_log,
+    pieces,
+    tail,
+    trim,
+)
 from scxlife.platform.linux import LinuxKernel
 
 kernel = LinuxKernel()
@@ -53,6 +65,34 @@ def test_its_tail_is_its_last_whole_lines(tmp_path: Path) -> None:
     path.write_text("b" * (TAIL_BYTES - 5) + "\nend\n")
     assert tail(kernel, log) == "b" * (TAIL_BYTES - 5) + "\nend"
     kernel.close(log.fd)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize(
+    ("size", "kept"), [(3, 3), (TAIL_BYTES, TAIL_BYTES), (TAIL_BYTES + 1, TAIL_BYTES), (2**20, TAIL_BYTES)]
+)
+def test_L15_a_tail_of_one_line_is_still_a_tail(tmp_path: Path, size: int, kept: int, end: str) -> None:
+    path = tmp_path / "log"
+    log = open_log(kernel, str(path))
+    path.write_text("b" * size + end)
+    assert tail(kernel, log).strip("b") == ""
+    assert kept - len(end) <= len(tail(kernel, log)) <= kept
+    # And one of which the beginning was given up.
+    assert tail(kernel, log, dropped=2) in ("b" * (size - 2), "b" * kept, "b" * (kept - len(end)))
+    kernel.close(log.fd)
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 2 * SEARCHED, 2 * SEARCHED + 1, 10**9])
+@pytest.mark.parametrize("start", [0, 1, PAGE, PIECE])
+def test_L15_the_pieces_of_a_log_leave_nothing_out_and_overlap(size: int, start: int) -> None:
+    parts = pieces(size, start)
+    whole = size - start <= 2 * SEARCHED
+    assert sum(min(PIECE, length) for _, length in parts) == min(max(size - start, 0), 2 * SEARCHED)
+    assert all(start <= offset and offset + length <= size and length <= PIECE + OVERLAP for offset, length in parts)
+    for (offset, length), (following, _) in pairwise(parts):
+        if whole or following != size - SEARCHED:
+            assert following == offset + PIECE
+            assert length == min(PIECE + OVERLAP, size - offset) or not whole
 
 
 @pytest.mark.parametrize(("length", "given_up"), [(0, 0), (PAGE - 1, 0), (PAGE, PAGE), (2 * PAGE + 5, 2 * PAGE)])

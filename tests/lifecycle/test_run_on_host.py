@@ -255,3 +255,53 @@ def test_a_reader_that_goes_away_does_not_end_the_run_nor_leave_the_process_behi
     process.send_signal(signal.SIGINT)
     assert process.wait(LIMIT) == 0
     assert not alive(int(Path(f"{ready}.pid").read_text()))
+
+
+REJECTED = """#!/bin/sh
+echo "libbpf: prog 'mine_enqueue': BPF program load failed: -EACCES"
+echo "libbpf: prog 'mine_enqueue': -- BEGIN PROG LOAD LOG --"
+yes '10: (79) r1 = *(u64 *)(r9 +8) ; R1=scalar()' | head -n 20000
+echo '; p->scx.slice = 0; @ mine.bpf.c:12'
+echo '2: (7b) *(u64 *)(r1 +0) = r2'
+echo "R1 invalid mem access 'scalar'"
+echo 'processed 3 insns (limit 1000000)'
+echo '-- END PROG LOAD LOG --'
+yes 'cleaning up' | head -n 20000
+exit 1
+"""
+
+
+def test_L15_a_rejection_in_a_long_log_is_printed_and_in_the_json(tmp_path: Path) -> None:
+    daemon = script(tmp_path, REJECTED)
+    words = ("--ready", "none", "--liveness", "30s", "--", daemon)
+    code, outcome = scxlife(*words, tmp=tmp_path)
+    assert (code, outcome["outcome"], outcome["cause"], outcome["degraded"]) == (10, "startup-died", "verifier", [])
+    assert outcome["verifier"] == {
+        "program": "mine_enqueue",
+        "source": "mine.bpf.c:12: p->scx.slice = 0;",
+        "message": "R1 invalid mem access 'scalar'",
+    }
+    command = [*SCXLIFE, "run", "--log", str(tmp_path / "log"), *words]
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT).stdout.splitlines()
+    at = lines.index("verifier   mine_enqueue: R1 invalid mem access 'scalar'")
+    assert lines[at + 1] == "           at mine.bpf.c:12: p->scx.slice = 0;"
+    assert lines[at + 2].endswith("[verifier]")
+
+
+@pytest.mark.parametrize(
+    ("words", "phase"),
+    [(("--liveness", "300s"), "startup"), (("--liveness", "1ms", "--attach-timeout", "300s"), "attach")],
+)
+def test_what_is_interrupted_before_it_was_ready_says_so(tmp_path: Path, words: tuple[str, ...], phase: str) -> None:
+    command = [*SCXLIFE, "run", "--json", "--ready", f"file:{tmp_path}/ready", "--log", str(tmp_path / "log"), *words]
+    process = subprocess.Popen(
+        [*command, "--", "sleep", "300"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stderr is not None
+    for line in process.stderr:
+        if line.rstrip().endswith("deadline") if phase == "attach" else "→ startup" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    outcome = json.loads(process.communicate(timeout=LIMIT)[0].splitlines()[-1])
+    assert (outcome["outcome"], outcome["phase"], outcome["ready_seconds"]) == ("stopped", phase, None)
+    assert outcome["reason"] == f"it was not ready yet (phase {phase}) and ended as asked"

@@ -108,6 +108,7 @@ def test_a_failure_has_its_last_words_and_what_could_not_be_seen() -> None:
     ("facts", "line"),
     [
         ({"hint": "buy more", "cause": "poor"}, "hint       buy more [poor]"),
+        ({"verifier": {"program": "p", "source": "", "message": "no"}}, "verifier   p: no"),
         ({"timings": {"end": 1.0}}, "exit       unknown status"),
         ({"partial": True}, "partial    it has only the tasks that ask for it (SCHED_EXT)"),
         ({"payload": {"exit": {"code": 2}}}, "payload    code 2"),
@@ -118,6 +119,16 @@ def test_a_failure_has_its_last_words_and_what_could_not_be_seen() -> None:
 )
 def test_each_fact_has_its_line(facts: dict[str, Any], line: str) -> None:
     assert said(Stopped(reason="as asked", **facts)) == ["outcome    stopped: as asked", line]
+
+
+def test_L15_a_rejection_is_told_above_its_hint() -> None:
+    rejection = {"program": "mine_enqueue", "source": "a.bpf.c:3: x\x1b[2J", "message": "R1 !read_ok"}
+    assert said(StartupDied(reason="it died", verifier=rejection, cause="verifier", hint="see the log")) == [
+        "outcome    startup-died: it died",
+        "verifier   mine_enqueue: R1 !read_ok",
+        "           at a.bpf.c:3: x\\x1b[2J",
+        "hint       see the log [verifier]",
+    ]
 
 
 def test_partial_is_said_of_what_worked_only() -> None:

@@ -74,7 +74,7 @@ def test_E5_Q9_nobody_escapes_not_by_a_session_of_his_own_either(made: Cgroup, n
 
 def test_C17_deserted_comes_when_the_last_has_died_and_a_zombie_does_not_count(made: Cgroup, null: int) -> None:
     pid, output = start(made, null, "sleep 600 & echo ready; exec sleep 600")
-    source = CgroupSource(kernel, made, cadence=0.05)
+    source = CgroupSource(kernel, (made,), cadence=0.05)
     source.open()
     while source.next_deadline() is not None:
         # It looks again by itself, soon and more than once, and then waits for the kernel alone.
@@ -97,7 +97,7 @@ def test_C17_deserted_comes_when_the_last_has_died_and_a_zombie_does_not_count(m
 
 
 def test_a_cgroup_that_nobody_entered_is_deserted(made: Cgroup) -> None:
-    source = CgroupSource(kernel, made, cadence=0.05)
+    source = CgroupSource(kernel, (made,), cadence=0.05)
     source.open()
     assert [event.name for event in source.drain()] == ["deserted"]
     source.close()
@@ -105,7 +105,7 @@ def test_a_cgroup_that_nobody_entered_is_deserted(made: Cgroup) -> None:
 
 def test_one_that_was_removed_meanwhile_is_deserted(made: Cgroup) -> None:
     Path(made.path).rmdir()
-    source = CgroupSource(kernel, made, cadence=0.05)
+    source = CgroupSource(kernel, (made,), cadence=0.05)
     source.open()
     assert source.fileno() is None
     assert source.degraded is not None
@@ -169,7 +169,7 @@ def test_our_own_cgroup_is_found_wherever_it_is_mounted(tmp_path: Path, case: st
     lines = ["24 1 0:22 / /proc rw - proc proc rw", f"30 24 0:27 {root} {mount} rw,nosuid shared:9 - cgroup2 none rw"]
     (tmp_path / "self" / "mountinfo").write_text("\n".join(lines))
     (tmp_path / "self" / "cgroup").write_text(f"4:pids:/x\n0::{ours}\n")
-    assert cgroup._own(kernel, str(tmp_path)) == path
+    assert cgroup.own(kernel, proc=str(tmp_path)) == path
 
 
 @pytest.mark.parametrize(

@@ -522,3 +522,109 @@ def test_errnos_in_scenarios_are_called_by_their_names() -> None:
     with pytest.raises(ValueError, match="EWHAT"):
         attrs.evolve(Attach(), fails="EWHAT")
     assert errno.errorcode[errno.ENOMEM] == "ENOMEM"
+
+
+# -- what its log says of the end
+
+
+STALL = "EXIT: runnable task stall (kworker/0:1[9] failed to run for 5.0s)\n"
+REJECTED = """libbpf: prog 'mine_enqueue': BPF program load failed: -EACCES
+libbpf: prog 'mine_enqueue': -- BEGIN PROG LOAD LOG --
+; p->scx.slice = 0; @ mine.bpf.c:12
+2: (7b) *(u64 *)(r1 +0) = r2
+R1 invalid mem access 'scalar'
+processed 3 insns (limit 1000000)
+-- END PROG LOAD LOG --
+"""
+
+
+@pytest.mark.parametrize("said", [STALL, f"Error: {STALL}", f"a dump\n\n{STALL}", STALL.replace("\n", "\r\n")])
+@pytest.mark.parametrize("after", [0, 20_000, 600_000], ids=["last", "before the tail", "pieces away"])
+def test_L15_an_exit_line_is_found_wherever_it_stands(said: str, after: int) -> None:
+    steps = (Attach(), Serve(), Write("a line before it\n" * 20_000), Write(said), Write(size=after))
+    told = outcome(program(*steps, end=Exit(1)), kernel="container", outside=(Eject(2.0),))
+    assert isinstance(told, Ejected)
+    assert told.kernel_reason == STALL.strip().removeprefix("EXIT: ")
+    assert told.kernel_reason in told.reason
+
+
+def test_L15_an_exit_line_inside_a_line_is_none() -> None:
+    steps = (Attach(), Sleep(1.0), Write(f"it prints {STALL}"), Serve())
+    told = outcome(program(*steps), kernel="container", patience=3.0)
+    assert (type(told), told.kernel_reason) == (Stopped, None)
+
+
+def test_L15_the_exit_line_of_an_earlier_generation_is_not_the_reason() -> None:
+    again = program(Attach(), Serve(), Write(STALL), Attach(), Serve())
+    told = outcome(again, kernel="container", outside=(Eject(2.0),), patience=5.0)
+    assert (type(told), told.generation, told.kernel_reason) == (Stopped, 2, None)
+    later = program(Attach(), Serve(), Write("EXIT: first\n"), Attach(), Serve(), Write(STALL), end=Exit(1))
+    told = outcome(later, kernel="container", outside=(Eject(2.0), Eject(5.0)), patience=9.0)
+    assert (type(told), told.generation) == (Ejected, 2)
+    assert told.kernel_reason == STALL.strip().removeprefix("EXIT: ")
+
+
+@pytest.mark.parametrize("before", [0, 20_000, 600_000])
+@pytest.mark.parametrize("after", [0, 20_000, 600_000])
+def test_L15_a_rejection_is_named_however_long_the_log_is(before: int, after: int) -> None:
+    steps = (Write(size=before), Write(REJECTED), Write(size=after))
+    told = outcome(program(*steps, end=Exit(1)))
+    assert isinstance(told, StartupDied)
+    assert told.cause == "verifier" and told.hint
+    assert told.verifier == {
+        "program": "mine_enqueue",
+        "source": "mine.bpf.c:12: p->scx.slice = 0;",
+        "message": "R1 invalid mem access 'scalar'",
+    }
+
+
+@pytest.mark.parametrize(("at", "times"), [(6, 1), (8, 1), (2, 9)])
+def test_L15_an_error_while_the_log_is_searched_is_told(at: int, times: int) -> None:
+    failing = program(Write(size=600_000), Write(REJECTED), end=Exit(1))
+    told = outcome(failing, faults=(Fails("pread", "EIO", at, times),))
+    assert isinstance(told, StartupDied)
+    assert "the log was not searched for the cause: Input/output error" in told.degraded
+
+
+# -- for how long
+
+
+def in_running(done: Run) -> float:
+    """Seconds in the state `running`, from the tape."""
+    steps = [record for record in done.records if record["kind"] == "step" and record["to"] != record["state"]]
+    came = sum(step["t"] for step in steps if step["to"] == "running")
+    return float(sum(step["t"] for step in steps if step["state"] == "running") - came)
+
+
+@pytest.mark.parametrize(
+    ("told", "outside", "seconds"),
+    [
+        (SCHEDULER, (), 6.0),
+        (program(Attach(), Sleep(3.0), end=Exit(3)), (), 3.0),
+        (program(Attach(), Sleep(None), catches=()), (Eject(2.0),), 2.0),
+        (program(Attach(), Serve(0.1), Sleep(1.0), Attach(), Serve()), (Eject(2.0),), 5.0),
+        (program(Attach(), Serve(0.1), Attach(), Serve(0.1), Attach(), Serve()), (Eject(2.0), Eject(4.0)), 6.0),
+        (program(Attach(), Sleep(1.0), end=Exit(0)), (), 1.0),
+    ],
+    ids=["stopped", "exited", "ejected", "attached twice", "attached three times", "exited well"],
+)
+def test_the_time_attached_is_the_sum_of_what_the_tape_shows(
+    told: Program, outside: tuple[Happening, ...], seconds: float
+) -> None:
+    done = story(told, outside=outside, patience=6.0)
+    assert done.outcome is not None and done.outcome.ready_seconds is not None
+    assert done.outcome.ready_seconds == pytest.approx(in_running(done), abs=1e-5)
+    assert done.outcome.ready_seconds == pytest.approx(seconds, abs=0.5)
+    assert f"for {done.outcome.ready_seconds:.1f} s" in done.outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("told", "at", "reason"),
+    [
+        (program(Sleep(0.5), Attach(), Serve()), 0.2, "it was not attached yet (phase startup) and ended as asked"),
+        (program(Sleep(5.0), Attach(), Serve()), 3.0, "it was not attached yet (phase attach) and ended as asked"),
+    ],
+)
+def test_what_is_stopped_early_is_not_called_attached(told: Program, at: float, reason: str) -> None:
+    done = outcome(told, outside=(Interrupt(at),))
+    assert (type(done), done.reason, done.ready_seconds) == (Stopped, reason, None)

@@ -100,6 +100,10 @@ def test_a_program_that_the_verifier_refuses_is_startup_died_with_the_verifiers_
     # 6.12's verifier shows the instruction that it refuses, and does not say why.
     assert "; p->pid = 0;" in outcome["log_tail"]
     assert ("cannot write into ptr_task_struct" in outcome["log_tail"]) == (series(each_kernel) > (6, 12))
+    assert outcome["verifier"]["program"] == "fault_tick"
+    assert outcome["verifier"]["source"].endswith(": p->pid = 0;")
+    assert ("cannot write into" in outcome["verifier"]["message"]) == (series(each_kernel) > (6, 12))
+    assert "*(u32 *)" in outcome["verifier"]["message"] or series(each_kernel) > (6, 12)
     assert outcome["kernel"]["enable_seq"] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,21 @@ def test_a_verifier_reject_is_startup_died_with_the_verifiers_words(each_kernel:
     code, outcome, _ = vm(each_kernel, "--scheduler", "scx_qmap", "--liveness", "20s")
     assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
     assert "processed" in outcome["log_tail"] or "libbpf" in outcome["log_tail"]
+
+
+@pytest.mark.parametrize("scheduler", ["scx_qmap", "scx_sdt"])
+def test_L15_what_the_verifier_rejects_is_named_in_the_outcome(each_kernel: Kernel, scheduler: str) -> None:
+    code, outcome, _ = vm(each_kernel, "--scheduler", scheduler, "--liveness", "20s", "--for", "100ms")
+    if code == 0 or outcome["cause"] == "kernel-too-old":
+        # Which kernel rejects which of them is not ours to say: scx_qmap on 7.2 and scx_sdt on 6.12 were.
+        assert outcome["verifier"] is None
+        return
+    assert (code, outcome["cause"], bool(outcome["hint"])) == (10, "verifier", True)
+    rejection = outcome["verifier"]
+    assert rejection["program"].isidentifier()
+    assert re.fullmatch(rf"{scheduler}\.bpf\.c:\d+: \S.*", rejection["source"])
+    assert rejection["message"].strip()
+    assert not rejection["message"].startswith(("processed", ";", "libbpf", "--"))
 
 
 def test_a_second_scheduler_is_not_attached_and_the_first_is_untouched(each_kernel: Kernel) -> None:
