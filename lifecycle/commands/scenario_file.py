@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.usage import UsageError
 
@@ -22,7 +23,9 @@ def tapes(name: str) -> list[list[str]]:
     from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
 
     try:
-        done = run(parse(Path(name).read_text("utf-8")))
+        scenario = parse(Path(name).read_text("utf-8"))
     except (UnicodeDecodeError, ScenarioError) as error:
         raise UsageError(plain(f"{name}: {error}"), "docs/simulation.md says what a scenario is") from None
+    with interrupts.leaving():
+        done = run(scenario)
     return [done.lines] if done.successor is None else [done.lines, done.successor.lines]

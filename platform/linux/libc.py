@@ -10,6 +10,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 _IN_NONBLOCK = os.O_NONBLOCK
 _IN_CLOEXEC = os.O_CLOEXEC
+_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _MCL_CURRENT = 1
 _MCL_FUTURE = 2
@@ -42,6 +43,10 @@ def reboot(command: int) -> None:
 
 def set_child_subreaper() -> None:
     _checked(_libc.prctl(_PR_SET_CHILD_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))))
+
+
+def set_parent_death_signal(number: int) -> None:
+    _checked(_libc.prctl(_PR_SET_PDEATHSIG, *map(ctypes.c_ulong, (number, 0, 0, 0))))
 
 
 def lock_memory() -> None:
