@@ -31,7 +31,8 @@ exit codes:
   0    done; for status: what is wanted is what the kernel runs
   1    it came to nothing, and why is said; for status: what is wanted and what the kernel runs differ
   2    usage error, or a request that the supervisor does not understand
-  69   nobody listens at SOCKET, or no answer came in time
+  69   no answer: nobody listens at SOCKET, or it is busy, silent, endless or malformed, as is said, or it hung up
+  77   the supervisor is another user's
 
 examples:
   scxlife ctl --control /run/scx.sock replace fifo
@@ -39,7 +40,9 @@ examples:
   scxlife ctl --control /run/scx.sock watch --json"""
 
 UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits(3)
-_UNAVAILABLE = ("unreachable", "timeout", "closed", "garbled")
+NOT_ALLOWED = 77  # EX_NOPERM
+_EXITS = dict.fromkeys(("unreachable", "busy", "timeout", "endless", "malformed", "closed"), UNAVAILABLE)
+_EXITS |= {"not-allowed": NOT_ALLOWED}
 _NAMED = ("attach", "replace")
 
 
@@ -58,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         default=PATIENCE,
         metavar="DURATION",
-        help=f"wait so long for the answer; what was asked goes on (default: {PATIENCE:g}s)",
+        help=f"wait so long for a place in the queue and the answer; what was asked goes on (default: {PATIENCE:g}s)",
     )
     parser.add_argument("request", choices=REQUESTS, metavar="REQUEST")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the staged scheduler, for attach and replace")
@@ -75,14 +78,14 @@ def ask(path: str, request: str, name: str | None, *, as_json: bool = False, pat
         print(f"scxlife: error: {request} {wants}", file=sys.stderr)
         return USAGE
     try:
-        with Control(path, patience=patience) as control:
+        with Control(path, patience=patience, once=True) as control:
             if request == "watch":
                 return _watch(control, as_json)
             asked: Callable[..., Mapping[str, Any]] = getattr(control, request)
             answer = asked(*([name] if name is not None else []))
     except ControlError as error:
         print(f"scxlife: error: {plain(str(error))}", file=sys.stderr)
-        return UNAVAILABLE if error.code in _UNAVAILABLE else USAGE
+        return _EXITS.get(error.code, USAGE)
     if as_json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
@@ -144,4 +147,4 @@ def _event(event: Mapping[str, Any]) -> str:
     if what == "ended":
         outcome = event["outcome"]
         return f"{event['t']:.3f}  ended  {who}  {outcome['outcome']}: {outcome['reason']}"
-    return f"{event['t']:.3f}  {what}  {who}"
+    return f"{event['t']:.3f}  {what}  {who}".rstrip()
