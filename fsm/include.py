@@ -9,7 +9,6 @@ different things of one name.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import attrs
 
 from .document import Document, key_of
 from .findings import Findings
+from .given_file import open_given
 from .marks import VALUE, Joined
 from .problems import Path
 from .yaml_reader import MAX_BYTES, read_yaml
@@ -50,21 +50,8 @@ class _Part(NamedTuple):
 def read_bounded(path: str) -> bytes:
     """The bytes of a file, at most one more than a definition may have. Raises OSError; never blocks on a pipe that
     nobody writes to, never reads a device."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as error:  # a NUL in the path
-        raise OSError(0, str(error)) from None
-    try:
-        mode = os.fstat(fd).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(0, "it is a directory")
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise OSError(0, "it is neither a file nor a pipe")
-        os.set_blocking(fd, True)
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(MAX_BYTES + 1)
-    finally:
-        os.close(fd)
+    with open_given(path) as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def read_whole(text: bytes, file: str, texts: dict[str, bytes]) -> Whole:

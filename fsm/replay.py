@@ -20,7 +20,7 @@ from typing import Any
 
 import attrs
 
-from .decision import decide
+from .decision import decide, stays_deferred
 from .definition import DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
 from .snapshot import SnapshotError, Waiting, from_data
 from .tape_reader import Header, NotATape, TapeReader
@@ -128,6 +128,8 @@ class _Account:
         self._started = False
         self._inbox: list[_Waiting] = []
         self._deferred: list[_Waiting] = []
+        # Up to version 1 of the tape everything that was deferred came back.
+        self._kept_deferred = True
         self._order = 0
         # Armed deadlines with their duration, and a moment at or before the one in which they were armed.
         self._armed: dict[str, float] = {}
@@ -158,6 +160,7 @@ class _Account:
         """The header is of this machine, and its settings are ones that it can run with."""
         definition = self.definition
         self._count(record)
+        self._kept_deferred = header.version > 1
         _want(record, "machine", definition.name)
         _want(record, "definition", definition.version)
         names, declared = header.settings.keys(), definition.settings.keys()
@@ -425,7 +428,8 @@ class _Account:
     # -- what follows without a record -------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Arrive, once the last action of a step is done with: deadlines are armed, what was deferred comes back."""
+        """Arrive, once the last action of a step is done with: deadlines are armed, what was deferred comes back
+        unless it would only be deferred again."""
         if self._moving is None or self._actions or self._fault is not None:
             return
         (came_from, self.state), self._moving = self._moving, None
@@ -437,9 +441,12 @@ class _Account:
             if duration is not None:
                 self._armed[name] = float(duration)
         self._armed_after = self._t
-        for waiting in self._deferred:
-            heapq.heappush(self._inbox, waiting)
-        self._deferred = []
+        deferred, self._deferred = self._deferred, []
+        for waiting in deferred:
+            if self._kept_deferred and stays_deferred(self.definition, self.state, waiting.name):
+                self._deferred.append(waiting)
+            else:
+                heapq.heappush(self._inbox, waiting)
         if state.final is not None:
             outcome, noted_in = state.final, came_from
             if state.final == VERDICT and self._verdict is not None:

@@ -1,6 +1,6 @@
 """The tape: all that a run was told, decided and did, as JSON Lines.
 
-The first record is the header: `{"kind": "tape", "version": 1, "machine": …, "seq": 0, "t": …}`. Each record has
+The first record is the header: `{"kind": "tape", "version": 2, "machine": …, "seq": 0, "t": …}`. Each record has
 `seq` (counts from 0), `t` (monotonic seconds) and `kind`: `start`, `event` (came into the inbox), `step` (was
 delivered: state, cell, target, guards, actions), `action` (its result), `drop`, `end`. One record is one write.
 docs/tape.md has every field; `tape_reader` reads a tape back and `replay` holds it against its definition.
@@ -15,7 +15,8 @@ from typing import Any
 
 from .definition import Definition
 
-VERSION = 1
+VERSION = 2
+"""Of what is written here."""
 
 Record = Mapping[str, Any]
 

@@ -117,30 +117,28 @@ def _said(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _status(status: Mapping[str, Any]) -> list[str]:
-    kernel = status["kernel"] or {}
+    kernel, life, last = status.get("kernel") or {}, status.get("run"), status.get("last")
     lines = [
         f"state      {status['state']}",
-        f"wanted     {status['desired'] or 'none'}",
-        f"attached   {status['attached'] or 'none'}{'   (differs from what is wanted)' if status['drift'] else ''}",
+        f"wanted     {status.get('desired') or 'none'}",
+        f"attached   {status.get('attached') or 'none'}{'   (differs from what is wanted)' if status['drift'] else ''}",
         f"kernel     {kernel.get('state') or 'no sched_ext'} {kernel.get('ops') or ''}".rstrip(),
     ]
-    life = status["run"]
     if life is not None:
-        lines.append(f"run        {life['name']} #{life['number']}, {life['state']}, pid {life['pid']}")
-        lines.append(f"log        {life['log']}")
-    if "restart_in" in status:
+        lines.append(f"run        {life.get('name')} #{life['number']}, {life['state']}, pid {life.get('pid')}")
+        lines.append(f"log        {life.get('log')}")
+    if status.get("restart_in") is not None:
         lines.append(f"restart    in {status['restart_in']:.1f} s")
-    if status["last"] is not None:
-        lines.append(f"last       {status['last']['outcome']}: {status['last']['reason']}")
+    if last is not None:
+        lines.append(f"last       {last['outcome']}: {last['reason']}")
     return lines
 
 
 def _event(event: Mapping[str, Any]) -> str:
     what = event["event"]
     if what == "status":
-        return (
-            f"status     {event['state']}, wanted {event['desired'] or 'none'}, attached {event['attached'] or 'none'}"
-        )
+        wanted, attached = event.get("desired") or "none", event.get("attached") or "none"
+        return f"status     {event['state']}, wanted {wanted}, attached {attached}"
     who = f"{event.get('name') or ''}"
     if what == "state":
         return f"{event['t']:.3f}  {event['from']} → {event['state']}  {who}  {event['cause']}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scxlife.fsm.definition import Definition
-from scxlife.fsm.tape_reader import NotATape, lines_of
+from scxlife.fsm.given_file import open_given
+from scxlife.fsm.tape_reader import MOST_KEPT, NotATape, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
 from scxlife.lifecycle.usage import UsageError
 
@@ -32,5 +32,5 @@ def highlighted(definition: Definition, name: str) -> Way:
 
 
 def _read(name: str) -> list[bytes]:
-    with Path(name).open("rb") as file:
-        return list(lines_of(file))
+    with open_given(name) as file:
+        return list(lines_of(file, MOST_KEPT))

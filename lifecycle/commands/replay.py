@@ -6,18 +6,18 @@ import argparse
 import json
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
 from scxlife.fsm.definition import Definition
+from scxlife.fsm.given_file import open_given
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
 from scxlife.lifecycle import interrupts
-from scxlife.lifecycle.commands.scenario_file import is_scenario
+from scxlife.lifecycle.commands.scenario_file import is_scenario, scenario_in
 from scxlife.lifecycle.lines import Lines
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
@@ -103,13 +103,15 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _run_again(name: str, *, real: bool) -> int:
-    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
+    from scxlife.lifecycle.simulated.scenario import ScenarioError
     from scxlife.lifecycle.simulated.show import show
 
     try:
-        scenario = parse(Path(name).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, ScenarioError) as error:
+        scenario = scenario_in(name)
+    except ScenarioError as error:
         return _refuse(f"{name}: {error}")
+    except OSError as error:
+        return _refuse(f"{name}: {error.strerror or error}")
     if real:
         return _play(name, scenario)
     with interrupts.leaving():
@@ -131,7 +133,7 @@ def _play(name: str, scenario: Scenario) -> int:
 
 def _opened(tape: str, stack: ExitStack) -> BinaryIO:
     if tape != "-":
-        return stack.enter_context(Path(tape).open("rb"))
+        return stack.enter_context(open_given(tape))
     if sys.stdin is None:
         raise _Mistake("standard input is closed; name a file instead of -")
     return sys.stdin.buffer

@@ -14,9 +14,10 @@ from scxlife.diagrams.timeline.perfetto import perfetto
 from scxlife.diagrams.timeline.reading import read
 from scxlife.diagrams.timeline.svg import svg
 from scxlife.fsm.definition import Definition
+from scxlife.fsm.given_file import open_given
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError
-from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
+from scxlife.fsm.tape_reader import MOST_KEPT, Header, NotATape, TapeReader, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
 from scxlife.lifecycle.commands.written import write
 from scxlife.lifecycle.options import boot_ending, operations, shipped
@@ -98,10 +99,10 @@ def _charts(name: str, given: Definition | None) -> list[Chart]:
             return [_chart(title, lines, given) for title, lines in zip(titles, tapes(name), strict=False)]
         with ExitStack() as stack:
             if name != "-":
-                return [_chart(title, lines_of(stack.enter_context(Path(name).open("rb"))), given)]
+                return [_chart(title, lines_of(stack.enter_context(open_given(name)), MOST_KEPT), given)]
             if sys.stdin is None:
                 raise UsageError("standard input is closed; name a file instead of -")
-            return [_chart(title, lines_of(sys.stdin.buffer), given)]
+            return [_chart(title, lines_of(sys.stdin.buffer, MOST_KEPT), given)]
     except OSError as error:
         raise UsageError(plain(f"{title}: {error.strerror or error}")) from None
 

@@ -79,6 +79,8 @@ def answer(found: Mapping[str, Any], do: str) -> Mapping[str, Any]:
 def event(found: Mapping[str, Any]) -> Mapping[str, Any]:
     """The event in a `message`, checked. Raises Malformed."""
     told: Mapping[str, Any] = checked(found.get("event"), EVENT, "event")
+    if told["event"] == "status":
+        raise Malformed("a status is no event")
     checked(told, EVENTS.get(told["event"], {}), "event")
     return told
 

@@ -18,7 +18,7 @@ from scxlife.lifecycle.options import operations, shipped
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
-from scxlife.platform.sim.caller import Livelock
+from scxlife.platform.sim.clock import Endless
 from scxlife.platform.sim.faults import Fault, Injector, PowerCut
 from scxlife.platform.sim.kernel import Stuck
 from scxlife.platform.sim.outside import Happening, Interrupt
@@ -159,7 +159,7 @@ def tell(story: Story) -> Told:
     try:
         told.operations = ours(told, control)
         told.status = told.operations.run(story.first)
-    except (Exception, KeyboardInterrupt, PowerCut, Livelock, Stuck) as error:
+    except (Exception, KeyboardInterrupt, PowerCut, Endless, Stuck) as error:
         told.error = error
     machine.interrupted = lambda number: None
     return told

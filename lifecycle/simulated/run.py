@@ -19,7 +19,7 @@ from scxlife.lifecycle.outcomes import Outcome
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
-from scxlife.platform.sim.caller import Livelock
+from scxlife.platform.sim.clock import Endless
 from scxlife.platform.sim.faults import Injector, PowerCut
 from scxlife.platform.sim.kernel import Stuck
 from scxlife.platform.sim.outside import Interrupt
@@ -173,7 +173,7 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
         Exception,
         KeyboardInterrupt,
         PowerCut,
-        Livelock,
+        Endless,
         Stuck,
     ) as error:
         seen.error = error
