@@ -19,6 +19,8 @@ from .tape import VERSION
 LONGEST_LINE = 16 << 20
 #: Records that a reader keeps in memory at most, if it keeps them: a picture of more is of no use.
 MOST_KEPT = 200_000
+#: And bytes of them.
+MOST_BYTES = 256 << 20
 
 
 class NotATape(ValueError):
@@ -43,13 +45,15 @@ class Header:
 def lines_of(file: BinaryIO, most: int | None = None) -> Iterator[bytes]:
     """The lines of `file`, each with its newline. Raises NotATape for one that is longer than LONGEST_LINE, and where
     there are more than `most`."""
-    number = 0
+    number = total = 0
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) > LONGEST_LINE:
             raise NotATape(number, f"it is longer than {LONGEST_LINE >> 20} MiB")
-        if most is not None and number > most:
-            raise NotATape(number, f"more than {most} records can't be shown: cut out a part")
+        total += len(line)
+        if most is not None and (number > most or total > MOST_BYTES):
+            text = f"more than {most} records, or {MOST_BYTES >> 20} MiB, can't be shown: cut out a part"
+            raise NotATape(number, text)
         yield line
 
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 
 # Things that happen on one machine: one that never ends, or never rests, comes to more.
-_MOST = 2_000_000
+_MOST = 500_000
 
 Action = Callable[[], None]
 
