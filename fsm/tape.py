@@ -15,8 +15,8 @@ from typing import Any
 
 from .definition import Definition
 
+# 1: what was deferred came back at each change of the state, also where it was only deferred again.
 VERSION = 2
-"""Of what is written here."""
 
 Record = Mapping[str, Any]
 

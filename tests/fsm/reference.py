@@ -180,5 +180,5 @@ class Reference:
         name = letter[2].name
         if self.definition.states[self.state].final is not None or self.lost(name, letter[3]):
             return False
-        kinds = {branch.decision.kind for branch in self.definition.cells[self.state, name]}
-        return kinds == {DEFER}
+        first = self.definition.cells[self.state, name][0]
+        return not first.guards and first.decision.kind == DEFER

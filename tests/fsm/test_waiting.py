@@ -129,11 +129,12 @@ rows:
   - {in: shut, on: turn, to: ajar}
   - {in: ajar, on: turn, to: shut}
   - {in: ajar, on: ask, if: free, to: open}
+  - {in: open, on: turn, to: shut}
 defer:
   - {in: shut, on: ask, because: later}
   - {in: ajar, on: ask, because: nobody has time}
 ignore:
-  - {in: open, on: [ask, turn], because: it is open}
+  - {in: open, on: ask, because: it is open}
 """
     )
     free, lines = [False], []

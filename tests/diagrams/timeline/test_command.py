@@ -124,7 +124,7 @@ def test_a_tape_that_is_cut_off_is_drawn_and_that_is_said(tape: Path) -> None:
         (b'{"seq": 0, "ki', "1: not a tape, or a damaged one: the header is cut off"),
         (b"hello\n", "1: not a tape, or a damaged one: it is not JSON: Expecting value at column 1"),
         (b"\xff\xfe\n", "1: not a tape, or a damaged one: it is not UTF-8"),
-        (b'{"kind": "tape", "t": 0, "version": 9}\n', "it is a tape of version 9; only version 1 is known here"),
+        (b'{"kind": "tape", "t": 0, "version": 9}\n', "it is a tape of version 9; only versions 1 to 2 are known here"),
         (b'{"traceEvents": []}\n', "1: not a tape, or a damaged one: it is not the header of a tape"),
     ],
 )
@@ -138,7 +138,7 @@ def test_what_is_no_tape_is_one_line_and_leaves_no_file(tmp_path: Path, content:
 
 def test_a_file_that_can_not_be_read_is_one_line(tmp_path: Path) -> None:
     assert error(timeline(tmp_path / "none.tape")) == f"{tmp_path}/none.tape: No such file or directory"
-    assert error(timeline(tmp_path)) == f"{tmp_path}: Is a directory"
+    assert error(timeline(tmp_path)) == f"{tmp_path}: it is a directory"
     assert error(timeline(tmp_path / "none.yaml")) == f"{tmp_path}/none.yaml: No such file or directory"
     assert error(timeline("/proc/self/mem")).startswith("/proc/self/mem: ")
     (tmp_path / "bad.yaml").write_text("kernel: 7.2\nhop: 1\n")
