@@ -59,7 +59,8 @@ class Desk:
         self.lines: list[str] = []
         self.now = 0.0
         self.tape = Tape(DESK, lambda: self.now, self.lines.append)
-        self.runtime = Runtime(DESK, actions={"serve": lambda event: None}, guards={}, clock=lambda: self.now, observer=self.tape)
+        actions = {"serve": lambda event: None}
+        self.runtime = Runtime(DESK, actions=actions, guards={}, clock=lambda: self.now, observer=self.tape)
         self.runtime.start()
 
     def post(self, name: str, **data: Any) -> None:
