@@ -20,10 +20,10 @@ from typing import Any
 
 import attrs
 
-from .decision import decide
+from .decision import decide, stays_deferred
 from .definition import DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
 from .snapshot import SnapshotError, Waiting, from_data
-from .tape_reader import Header, NotATape, TapeReader
+from .tape_reader import MOST_BYTES, Header, NotATape, TapeReader
 
 #: Why an event was dropped.
 LEFT, CLOSED = "its state has been left", "its source was closed meanwhile"
@@ -101,6 +101,11 @@ class _Waiting:
     data: str = attrs.field(order=False)
     entered: int = attrs.field(order=False)
 
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        return 400 + len(self.cause) + len(self.data)
+
 
 class _Guards(dict[str, bool]):
     """The answers of the guards that stand on the tape; `asked` gathers those that `decide` looked up."""
@@ -128,7 +133,10 @@ class _Account:
         self._started = False
         self._inbox: list[_Waiting] = []
         self._deferred: list[_Waiting] = []
+        # Up to version 1 of the tape everything that was deferred came back.
+        self._kept_deferred = True
         self._order = 0
+        self._held = 0
         # Armed deadlines with their duration, and a moment at or before the one in which they were armed.
         self._armed: dict[str, float] = {}
         self._armed_after = 0.0
@@ -158,6 +166,7 @@ class _Account:
         """The header is of this machine, and its settings are ones that it can run with."""
         definition = self.definition
         self._count(record)
+        self._kept_deferred = header.version > 1
         _want(record, "machine", definition.name)
         _want(record, "definition", definition.version)
         names, declared = header.settings.keys(), definition.settings.keys()
@@ -304,6 +313,9 @@ class _Account:
             self._expired(name)
         self._order += 1
         waiting = _Waiting(event.rank, self._order, name, self._line, _written(cause), _written(data), self._entered)
+        self._held += waiting.size
+        if self._held > MOST_BYTES:
+            raise NotATape(self._line, f"more than {MOST_BYTES >> 20} MiB of events wait")
         heapq.heappush(self._inbox, waiting)
 
     def _expired(self, name: str) -> None:
@@ -321,7 +333,7 @@ class _Account:
                 raise _Differs("event", _shown(name), f"that {other} is due before it")
 
     def _step(self, record: Mapping[str, Any]) -> None:
-        waiting = heapq.heappop(self._inbox)
+        waiting = self._taken()
         self._first(record, waiting)
         decision = self._decided(record, waiting.name)
         _want(record, "cell", decision.kind)
@@ -347,6 +359,7 @@ class _Account:
                 self._moving = (decision.state, decision.target)
         elif decision.kind == DEFER:
             self._deferred.append(waiting)
+            self._held += waiting.size
         elif decision.kind in (REJECT, IMPOSSIBLE):
             self._refused = decision
 
@@ -365,8 +378,13 @@ class _Account:
         self._unheld = {name for name, answer in answers.items() if not answer}
         return decision
 
-    def _drop(self, record: Mapping[str, Any]) -> None:
+    def _taken(self) -> _Waiting:
         waiting = heapq.heappop(self._inbox)
+        self._held -= waiting.size
+        return waiting
+
+    def _drop(self, record: Mapping[str, Any]) -> None:
+        waiting = self._taken()
         because = self._deaf(waiting)
         self._first(record, waiting)
         if because is None:
@@ -425,7 +443,8 @@ class _Account:
     # -- what follows without a record -------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Arrive, once the last action of a step is done with: deadlines are armed, what was deferred comes back."""
+        """Arrive, once the last action of a step is done with: deadlines are armed, what was deferred comes back
+        unless it would only be deferred again."""
         if self._moving is None or self._actions or self._fault is not None:
             return
         (came_from, self.state), self._moving = self._moving, None
@@ -437,9 +456,12 @@ class _Account:
             if duration is not None:
                 self._armed[name] = float(duration)
         self._armed_after = self._t
-        for waiting in self._deferred:
-            heapq.heappush(self._inbox, waiting)
-        self._deferred = []
+        deferred, self._deferred = self._deferred, []
+        for waiting in deferred:
+            if self._kept_deferred and stays_deferred(self.definition, self.state, waiting.name):
+                self._deferred.append(waiting)
+            else:
+                heapq.heappush(self._inbox, waiting)
         if state.final is not None:
             outcome, noted_in = state.final, came_from
             if state.final == VERDICT and self._verdict is not None:

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from . import events as happened
+from .decision import stays_deferred
 from .definition import BY_ACTION, DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
 from .definition import Action as DeclaredAction
 from .machinery import Model, build, trigger
@@ -98,6 +99,11 @@ class Runtime:
         self._deadlines = frozenset(event.name for event in definition.events.values() if event.timer is not None)
         self._sources = {
             event.name: event.source for event in definition.events.values() if event.source in definition.sources
+        }
+        self._deferring = {
+            event
+            for (_, event), branches in definition.cells.items()
+            if any(branch.decision.kind == DEFER for branch in branches)
         }
         self._said_by_actions = {event.name for event in definition.events.values() if event.source == BY_ACTION}
         self._acting: DeclaredAction | None = None
@@ -332,7 +338,10 @@ class Runtime:
             self._refusal = decision
 
     def after(self, decision: Decision) -> None:
-        """The new state is entered: run its entry actions, arm its deadlines, bring back what was deferred."""
+        """The new state is entered: run its entry actions, arm its deadlines, bring back what was deferred.
+
+        What the state would only defer again stays deferred, and no record is made of it.
+        """
         self._run(self.definition.states[decision.target].entry)
         self._arrive(decision.state)
 
@@ -378,9 +387,11 @@ class Runtime:
             for name in state.deadlines:
                 self._arm(name, now)
         if self._deferred:
+            staying = {name for name in self._deferring if stays_deferred(self.definition, self.state, name)}
             for waiting in self._deferred:
-                heapq.heappush(self._inbox, waiting)
-            self._deferred = []
+                if waiting[2].name not in staying:
+                    heapq.heappush(self._inbox, waiting)
+            self._deferred = [waiting for waiting in self._deferred if waiting[2].name in staying]
         if state.final is not None:
             outcome, noted_in = state.final, came_from
             if state.final == VERDICT and self._verdict is not None:

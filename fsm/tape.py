@@ -1,6 +1,6 @@
 """The tape: all that a run was told, decided and did, as JSON Lines.
 
-The first record is the header: `{"kind": "tape", "version": 1, "machine": …, "seq": 0, "t": …}`. Each record has
+The first record is the header: `{"kind": "tape", "version": 2, "machine": …, "seq": 0, "t": …}`. Each record has
 `seq` (counts from 0), `t` (monotonic seconds) and `kind`: `start`, `event` (came into the inbox), `step` (was
 delivered: state, cell, target, guards, actions), `action` (its result), `drop`, `end`. One record is one write. A
 `gap` has none of these but `lines`: so many records are missing there, for they were not read in time.
@@ -16,7 +16,8 @@ from typing import Any
 from .definition import Definition
 from .json_text import json_text
 
-VERSION = 1
+# 1: what was deferred came back at each change of the state, also where it was only deferred again.
+VERSION = 2
 #: The kind of a line that a writer puts in place of `lines` records which it had to drop.
 GAP = "gap"
 

@@ -17,6 +17,10 @@ from .tape import GAP, VERSION
 
 #: Bytes of one record at most, with its newline. A longer line is not read to its end.
 LONGEST_LINE = 16 << 20
+#: Records that a reader keeps in memory at most, if it keeps them: a picture of more is of no use.
+MOST_KEPT = 200_000
+#: And bytes of them.
+MOST_BYTES = 256 << 20
 
 
 class NotATape(ValueError):
@@ -30,20 +34,26 @@ class NotATape(ValueError):
 
 @attrs.frozen
 class Header:
-    """What a tape says of its machine. `definition` is the definition's version."""
+    """What a tape says of its machine. `definition` is the definition's version, `version` the tape's."""
 
     machine: str
     definition: int
     settings: Mapping[str, Value]
+    version: int = VERSION
 
 
-def lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of `file`, each with its newline. Raises NotATape for one that is longer than LONGEST_LINE."""
-    number = 0
+def lines_of(file: BinaryIO, most: int | None = None) -> Iterator[bytes]:
+    """The lines of `file`, each with its newline. Raises NotATape for one that is longer than LONGEST_LINE, and where
+    there are more than `most`."""
+    number = total = 0
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) > LONGEST_LINE:
             raise NotATape(number, f"it is longer than {LONGEST_LINE >> 20} MiB")
+        total += len(line)
+        if most is not None and (number > most or total > MOST_BYTES):
+            text = f"more than {most} records, or {MOST_BYTES >> 20} MiB, can't be shown: cut out a part"
+            raise NotATape(number, text)
         yield line
 
 
@@ -115,9 +125,9 @@ def _header(record: Mapping[str, Any]) -> Header:
     version = record.get("version")
     if type(version) is not int:
         raise NotATape(1, "the header does not say which version of tape it is")
-    if version != VERSION:
-        raise NotATape(1, f"it is a tape of version {version}; only version {VERSION} is known here")
+    if not 1 <= version <= VERSION:
+        raise NotATape(1, f"it is a tape of version {version}; only versions 1 to {VERSION} are known here")
     machine, definition, settings = record.get("machine"), record.get("definition"), record.get("settings")
     if not isinstance(machine, str) or type(definition) is not int or not isinstance(settings, dict):
         raise NotATape(1, "the header needs the machine's name, the version of its definition, and its settings")
-    return Header(machine, definition, settings)
+    return Header(machine, definition, settings, version)

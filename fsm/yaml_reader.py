@@ -68,8 +68,9 @@ class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[mi
 
 
 class _Reader:
-    def __init__(self, findings: Findings, file: str) -> None:
+    def __init__(self, findings: Findings, file: str, most: int) -> None:
         self.findings = findings
+        self.most = most
         self.file = file
         self.nodes = 0
 
@@ -81,8 +82,8 @@ class _Reader:
 
     def read(self, node: yaml.Node, depth: int) -> object:
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            self.problem(node, "too-large", f"more than {MAX_NODES} values, aliases counted each time they stand")
+        if self.nodes > self.most:
+            self.problem(node, "too-large", f"more than {self.most} values, aliases counted each time they stand")
             raise DefinitionError(self.findings.problems)
         tag = node.tag
         if tag == _PLAIN:
@@ -136,8 +137,9 @@ def _plain(text: str) -> object:
     return text
 
 
-def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
-    """The data of the one document in `text`; its marks, and what is wrong with it so far, in the findings.
+def read_yaml(text: bytes, file: str, *, most: int = MAX_NODES) -> tuple[object, Findings]:
+    """The data of the one document in `text`; its marks, and what is wrong with it so far, in the findings. It has
+    `most` values at most.
 
     Raises DefinitionError for anything that is not one plain YAML document in UTF-8.
     """
@@ -165,7 +167,7 @@ def read_yaml(text: bytes, file: str) -> tuple[object, Findings]:
     if node is None:
         raise DefinitionError([Problem(start, "empty", "the file holds no definition")])
     findings = Findings(Tree(file, node))
-    data = _Reader(findings, file).read(node, 0)
+    data = _Reader(findings, file, most).read(node, 0)
     if any(problem.code == "yaml-tag" for problem in findings.problems):
         raise DefinitionError(findings.problems)
     return data, findings

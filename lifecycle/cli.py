@@ -1,19 +1,20 @@
-"""The command line: finds the subcommand, and imports no other."""
+"""The command line: finds the subcommand, and imports no other.
+
+Ctrl-C is handled before anything else is imported, so the imports are in the functions.
+"""
 
 from __future__ import annotations
 
-import argparse
-import errno
-import importlib
-import io
 import os
 import sys
-from collections.abc import Sequence
 
-from scxlife import __version__
-from scxlife.fsm.registry import SourceError
-from scxlife.lifecycle.outcomes import USAGE
-from scxlife.lifecycle.usage import UsageError
+from scxlife.lifecycle import interrupts
+
+# mypy and ruff know it by its name; the module `typing` is not loaded yet.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
 
 FAILED = 1
 
@@ -45,6 +46,11 @@ EPILOG = """examples:
 
 
 def _parser(command: str | None) -> argparse.ArgumentParser:
+    import argparse
+    import importlib
+
+    from scxlife import __version__
+
     parser = argparse.ArgumentParser(
         prog="scxlife",
         description="Starts, proves, watches and buries Linux sched_ext schedulers.",
@@ -92,8 +98,39 @@ def _give_up_stdout() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code. argparse's own errors exit with 2."""
-    words = _joined(list(sys.argv[1:] if arguments is None else arguments))
+    """Run the command line and return its exit code. argparse's own errors exit with 2.
+
+    Without `arguments` this is the program itself: Ctrl-C and SIGTERM stay handled up to the end of the process.
+    """
+    former = interrupts.install()
+    try:
+        try:
+            status = _main(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            interrupts.leave()
+    except KeyboardInterrupt:
+        return interrupts.told()
+    except BaseException:
+        # What an interrupt leads to on its way out is no news.
+        if not interrupts.came():
+            raise
+        return interrupts.told()
+    else:
+        return interrupts.told() if interrupts.came() else status
+    finally:
+        if arguments is not None:
+            interrupts.restore(former)
+
+
+def _main(arguments: Sequence[str]) -> int:
+    import errno
+    import io
+
+    from scxlife.fsm.registry import SourceError
+    from scxlife.lifecycle.outcomes import USAGE
+    from scxlife.lifecycle.usage import UsageError
+
+    words = _joined(list(arguments))
     command = next((word for word in words if not word.startswith("-")), None)
     parsed = _parser(command if command in COMMANDS else None).parse_args(words)
     for stream in (sys.stdout, sys.stderr):
@@ -103,15 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is None:
         sys.stdout = io.StringIO()  # nobody reads it; the exit code is still told
     try:
+        interrupts.unwind()
         status = int(parsed.run(parsed))
         sys.stdout.flush()
         return status
     except (UsageError, SourceError) as error:
         print(f"scxlife: error: {error}", file=sys.stderr)
         return USAGE
-    except KeyboardInterrupt:
-        print("scxlife: interrupted", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         # The reader of our output went away: nothing more can be told, and nothing of ours runs on.
         _give_up_stdout()

@@ -12,7 +12,7 @@ from scxlife.diagrams.timeline.lasting import Lasting
 from scxlife.diagrams.timeline.plain import worded
 from scxlife.diagrams.timeline.records import checked
 from scxlife.diagrams.timeline.waiting import Waiting
-from scxlife.fsm.decision import decide
+from scxlife.fsm.decision import decide, stays_deferred
 from scxlife.fsm.definition import FAULT, GO, Decision, Definition
 from scxlife.fsm.tape_reader import TapeReader
 
@@ -184,7 +184,7 @@ class _Reading:
             self._leave(t)
         self._deadlines.leave(t)
         self._state, self._to_do = (state, t, line), actions
-        self._waiting.left()
+        self._waiting.left(lambda event: self._stays_deferred(state, event))
         self._arrive(t, line)
 
     def _arrive(self, t: float, line: int) -> None:
@@ -200,6 +200,11 @@ class _Reading:
         if self._definition is not None and record["event"] in self._definition.events:
             return self._definition.events[record["event"]].timer is not None
         return bool(record["cause"].startswith("deadline")) and not record["data"]
+
+    def _stays_deferred(self, state: str, event: str) -> bool:
+        if self._definition is None or event not in self._definition.events or self._tape.header.version < 2:
+            return False
+        return stays_deferred(self._definition, state, event)
 
     def _decided(self, record: Mapping[str, Any]) -> Decision | None:
         if self._definition is None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from scxlife.diagrams.timeline.chart import Mark
+
+# Of those that wait so many are compared with a step.
+_LOOKED_AT = 16
 
 
 class Waiting:
@@ -29,20 +33,24 @@ class Waiting:
     def of(self, record: Mapping[str, Any]) -> Mark | None:
         """The mark of the event that `record`, a step or a drop, is about; None where it came before the tape."""
         queue = self._came.get(record["event"])
-        if not queue or any(record.get(key, queue[0][2][key]) != queue[0][2][key] for key in ("cause", "data")):
+        # Without a definition it is not known which of them stay deferred: those are passed over.
+        told = [found[2] for found in islice(queue or (), _LOOKED_AT)]
+        same = [all(record.get(key, event[key]) == event[key] for key in ("cause", "data")) for event in told]
+        if queue is None or True not in same:
             return None
-        found = queue.popleft()
+        found = queue[same.index(True)]
+        del queue[same.index(True)]
         if record.get("cell") == "defer":
             self._deferred.setdefault(record["event"], []).append(found)
         else:
             self._count(record["t"], -1)
         return found[1]
 
-    def left(self) -> None:
-        """The state is left: what was deferred waits again, in its old place."""
-        for name, deferred in self._deferred.items():
+    def left(self, stays: Callable[[str], bool]) -> None:
+        """The state is left: what was deferred waits again, in its old place, unless it `stays` so."""
+        for name in [name for name in self._deferred if not stays(name)]:
+            deferred = self._deferred.pop(name)
             self._came[name] = deque(sorted([*deferred, *self._came.get(name, ())], key=lambda each: each[0]))
-        self._deferred = {}
 
     def _count(self, t: float, more: int) -> None:
         self._number += more

@@ -31,7 +31,8 @@ exit codes:
   0    done; for status: what is wanted is what the kernel runs
   1    it came to nothing, and why is said; for status: what is wanted and what the kernel runs differ
   2    usage error, or a request that the supervisor does not understand
-  69   nobody listens at SOCKET, or no answer came in time
+  69   no answer: nobody listens at SOCKET, or it is busy, silent, endless or malformed, as is said, or it hung up
+  77   the supervisor is another user's
 
 examples:
   scxlife ctl --control /run/scx.sock replace fifo
@@ -39,7 +40,9 @@ examples:
   scxlife ctl --control /run/scx.sock watch --json"""
 
 UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits(3)
-_UNAVAILABLE = ("unreachable", "timeout", "closed", "garbled")
+NOT_ALLOWED = 77  # EX_NOPERM
+_EXITS = dict.fromkeys(("unreachable", "busy", "timeout", "endless", "malformed", "closed"), UNAVAILABLE)
+_EXITS |= {"not-allowed": NOT_ALLOWED}
 _NAMED = ("attach", "replace")
 
 
@@ -58,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive_duration,
         default=PATIENCE,
         metavar="DURATION",
-        help=f"wait so long for the answer; what was asked goes on (default: {PATIENCE:g}s)",
+        help=f"wait so long for a place in the queue and the answer; what was asked goes on (default: {PATIENCE:g}s)",
     )
     parser.add_argument("request", choices=REQUESTS, metavar="REQUEST")
     parser.add_argument("name", nargs="?", metavar="NAME", help="the staged scheduler, for attach and replace")
@@ -75,14 +78,14 @@ def ask(path: str, request: str, name: str | None, *, as_json: bool = False, pat
         print(f"scxlife: error: {request} {wants}", file=sys.stderr)
         return USAGE
     try:
-        with Control(path, patience=patience) as control:
+        with Control(path, patience=patience, once=True) as control:
             if request == "watch":
                 return _watch(control, as_json)
             asked: Callable[..., Mapping[str, Any]] = getattr(control, request)
             answer = asked(*([name] if name is not None else []))
     except ControlError as error:
         print(f"scxlife: error: {plain(str(error))}", file=sys.stderr)
-        return UNAVAILABLE if error.code in _UNAVAILABLE else USAGE
+        return _EXITS.get(error.code, USAGE)
     if as_json:
         print(json_text(answer))
     else:
@@ -114,34 +117,32 @@ def _said(answer: Mapping[str, Any]) -> list[str]:
 
 
 def _status(status: Mapping[str, Any]) -> list[str]:
-    kernel = status["kernel"] or {}
+    kernel, life, last = status.get("kernel") or {}, status.get("run"), status.get("last")
     lines = [
         f"state      {status['state']}",
-        f"wanted     {status['desired'] or 'none'}",
-        f"attached   {status['attached'] or 'none'}{'   (differs from what is wanted)' if status['drift'] else ''}",
+        f"wanted     {status.get('desired') or 'none'}",
+        f"attached   {status.get('attached') or 'none'}{'   (differs from what is wanted)' if status['drift'] else ''}",
         f"kernel     {kernel.get('state') or 'no sched_ext'} {kernel.get('ops') or ''}".rstrip(),
     ]
-    life = status["run"]
     if life is not None:
-        lines.append(f"run        {life['name']} #{life['number']}, {life['state']}, pid {life['pid']}")
-        lines.append(f"log        {life['log']}")
-    if "restart_in" in status:
+        lines.append(f"run        {life.get('name')} #{life['number']}, {life['state']}, pid {life.get('pid')}")
+        lines.append(f"log        {life.get('log')}")
+    if status.get("restart_in") is not None:
         lines.append(f"restart    in {status['restart_in']:.1f} s")
-    if status["last"] is not None:
-        lines.append(f"last       {status['last']['outcome']}: {status['last']['reason']}")
+    if last is not None:
+        lines.append(f"last       {last['outcome']}: {last['reason']}")
     return lines
 
 
 def _event(event: Mapping[str, Any]) -> str:
     what = event["event"]
     if what == "status":
-        return (
-            f"status     {event['state']}, wanted {event['desired'] or 'none'}, attached {event['attached'] or 'none'}"
-        )
+        wanted, attached = event.get("desired") or "none", event.get("attached") or "none"
+        return f"status     {event['state']}, wanted {wanted}, attached {attached}"
     who = f"{event.get('name') or ''}"
     if what == "state":
         return f"{event['t']:.3f}  {event['from']} → {event['state']}  {who}  {event['cause']}"
     if what == "ended":
         outcome = event["outcome"]
         return f"{event['t']:.3f}  ended  {who}  {outcome['outcome']}: {outcome['reason']}"
-    return f"{event['t']:.3f}  {what}  {who}"
+    return f"{event['t']:.3f}  {what}  {who}".rstrip()

@@ -10,6 +10,7 @@ from scxlife.fsm.definition import Definition
 from scxlife.fsm.json_text import json_text
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.model.exploration import Exploration, Progress, shortened
 from scxlife.lifecycle.model.findings import as_json, as_lines, save
 from scxlife.lifecycle.model.steps import Model, UnknownToModel
@@ -39,7 +40,6 @@ examples:
 docs/explore.md says what the model knows, and what it leaves out"""
 
 BROKEN = 1
-INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def run(parsed: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     except UnknownToModel as error:
         raise UsageError(f"{parsed.definition}: {error}") from error
-    whole = _walk(exploration, parsed.depth)
+    _walk(exploration, parsed.depth)
     try:
         tapes = {} if parsed.tapes is None else save(exploration, parsed.tapes)
     except OSError as error:
@@ -78,8 +78,6 @@ def run(parsed: argparse.Namespace) -> int:
         print(json_text(as_json(exploration, definition, parsed.profile, tapes)))
     else:
         print(*as_lines(exploration, definition, parsed.profile), sep="\n")
-    if not whole:
-        return INTERRUPTED
     return BROKEN if exploration.found else 0
 
 
@@ -90,18 +88,23 @@ def _chosen(definition: Definition, profile: str) -> Definition:
     return definition.with_profile(profile)
 
 
-def _walk(exploration: Exploration, depth: int | None) -> bool:
-    """Whether it came to its end; otherwise somebody has interrupted it."""
+def _walk(exploration: Exploration, depth: int | None) -> None:
+    """Walk to the end, or until somebody interrupts it, which is noticed between two states."""
+
+    def at(progress: Progress) -> None:
+        step.at(_position(progress))
+        if interrupts.came():
+            raise KeyboardInterrupt
+
     # Millions of tuples and not one ring among them: the collector would look through all of them again and again.
     gc.disable()
     try:
-        with progress_on().step("exploring") as step:
-            exploration.run(depth, lambda progress: step.at(_position(progress)))
+        with interrupts.noted(), progress_on().step("exploring") as step:
+            exploration.run(depth, at)
     except KeyboardInterrupt:
-        return False
+        """What was covered until then is shown."""
     finally:
         gc.enable()
-    return True
 
 
 def _position(progress: Progress) -> str:

@@ -13,11 +13,13 @@ from contextlib import suppress
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.duration_option import positive_duration
 from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.linux.libc import set_parent_death_signal
 from scxlife.platform.sim.profiles import PROFILES
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 SUMMARY = "attack the lifecycle on a simulated kernel"
 DESCRIPTION = """Draws whole runs (a kernel, a program, what befalls both, faults of system calls), runs each on a
 simulated kernel in virtual time, and holds it against the properties that every run must have. What violates one is
-shrunk and kept as a small scenario, which `scxlife replay` shows step by step. Ctrl-C ends it; what was found is
-kept.
+shrunk and kept as a small scenario, which `scxlife replay` shows step by step. Ctrl-C and SIGTERM end it after the
+runs under way; what was found is kept, and what was done is counted. A second one ends it at once.
 
 Processes on several machines share what they find by --database: Hypothesis's example database, on a Redis server or
 in a folder. What one finds is stored there at once, and the others run it before they draw. All need the same version
@@ -36,6 +38,7 @@ EPILOG = """exit codes:
   0    nothing was violated
   1    something was
   2    usage error
+  130  interrupted by Ctrl-C, whatever was found until then; 143 by SIGTERM
 
 examples:
   scxlife fuzz --seconds 60
@@ -104,8 +107,9 @@ def run(parsed: argparse.Namespace) -> int:
         check(parsed.database)
 
     whole, live = Score(), Live(sys.stderr.isatty())
-    with suppress(KeyboardInterrupt):
-        for part in _batches(parsed, whole, lambda part: live.show(whole, part)):
+    workers = Workers()
+    with interrupts.noted(workers.interrupt):
+        for part in _batches(parsed, whole, workers, lambda part: live.show(whole, part)):
             before, trouble = len(whole.failures), whole.trouble
             whole.merge(part)
             for failure in whole.failures[before:]:
@@ -121,9 +125,34 @@ def run(parsed: argparse.Namespace) -> int:
     return FOUND if whole.failures else 0
 
 
-def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], None]) -> Iterator[Score]:
-    """The scores of one batch after the other, or of several at a time, until the time or the number is over. One that
-    runs here is `told` of after each of its runs."""
+class Workers:
+    """The processes of `--jobs`. Each ends its batch when it is interrupted, and returns what it has done."""
+
+    def __init__(self) -> None:
+        self.pool: ProcessPoolExecutor | None = None
+
+    def interrupt(self, number: int) -> None:
+        """Pass a signal on: of a terminal's all have heard, of kill(1)'s only this process."""
+        for process in self._processes():
+            with suppress(ProcessLookupError, TypeError):
+                os.kill(process.pid, number)
+
+    def end(self) -> None:
+        """End them, whatever they do."""
+        for process in self._processes():
+            process.kill()
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def _processes(self) -> list[Any]:
+        return list(((self.pool and self.pool._processes) or {}).values())
+
+
+def _batches(
+    parsed: argparse.Namespace, whole: Score, workers: Workers, told: Callable[[Score], None]
+) -> Iterator[Score]:
+    """The scores of one batch after the other, or of several at a time, until the time or the number is over, or a
+    signal has come. One that runs here is `told` of after each of its runs."""
     from scxlife.lifecycle.simulated.attack import batch
 
     kernels = tuple(parsed.profile or PROFILES)
@@ -134,7 +163,7 @@ def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], N
 
     def another(under_way: int = 0) -> int:
         """How many examples the next batch has; 0: no more. One that finds something ends early."""
-        if until is not None and time.monotonic() >= until:
+        if interrupts.came() or (until is not None and time.monotonic() >= until):
             return 0
         return BATCH if wanted is None else max(0, min(BATCH, wanted - whole.examples - under_way * BATCH))
 
@@ -145,24 +174,22 @@ def _batches(parsed: argparse.Namespace, whole: Score, told: Callable[[Score], N
         while size := another():
             yield batch(next(numbers), size, kernels, known(), told, **more)
         return
-    # Forked, as up to Python 3.13: what is loaded here is not loaded again.
-    pool = ProcessPoolExecutor(
-        parsed.jobs, get_context("fork"), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    # Forked, as up to Python 3.13: what is loaded here is not loaded again, and a signal is noted there as it is here.
+    workers.pool = ProcessPoolExecutor(
+        parsed.jobs, get_context("fork"), initializer=set_parent_death_signal, initargs=(signal.SIGKILL,)
     )
     waiting: set[Future[Score]] = set()
     try:
         while True:
             while len(waiting) < parsed.jobs and (size := another(len(waiting))):
-                waiting.add(pool.submit(batch, next(numbers), size, kernels, known(), **more))
+                waiting.add(workers.pool.submit(batch, next(numbers), size, kernels, known(), **more))
             if not waiting:
                 return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
     finally:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
+        workers.end()
 
 
 def _keep(failure: Failure, folder: Path) -> None:
@@ -207,7 +234,8 @@ class Live:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
         outcomes = ", ".join(f"{name} {number}" for name, number in score.outcomes.most_common())
         print(self._line(score, None), f"outcomes: {outcomes}", score.coverage.summary(self._definition), sep="\n")
-        print(f"{len(score.failures)} kinds of violation" if score.failures else "nothing was violated")
+        clean = "nothing was violated" if score.examples else "no run was finished"
+        print(f"{len(score.failures)} kinds of violation" if score.failures else clean)
 
     def _line(self, whole: Score, part: Score | None) -> str:
         scores = [whole] if part is None else [whole, part]

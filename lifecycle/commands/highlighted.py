@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
-from scxlife.fsm.tape_reader import NotATape, lines_of
+from scxlife.fsm.tape_reader import MOST_KEPT, NotATape, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
 from scxlife.lifecycle.usage import UsageError
 
@@ -33,4 +33,4 @@ def highlighted(definition: Definition, name: str) -> Way:
 
 def _read(name: str) -> list[bytes]:
     with open_to_read(name) as file:
-        return list(lines_of(file))
+        return list(lines_of(file, MOST_KEPT))

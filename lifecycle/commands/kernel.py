@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import sys
 
 import attrs
 
@@ -69,8 +67,6 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    # SIGTERM unwinds as Ctrl-C does, so that no compiler goes on by itself.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     kernel = kernel_build.build(progress_on(), args.version, jobs=args.jobs, suite=args.suite, force=args.force)
     print(f"{kernel.version}  {kernel.vmlinuz}")
     return 0

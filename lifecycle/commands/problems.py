@@ -8,8 +8,6 @@ from collections.abc import Callable
 from scxlife.platform.vm.cache import ArtifactError
 
 FAILED = 1
-#: 128 + SIGINT, as a shell reports it.
-INTERRUPTED = 130
 
 
 def telling(work: Callable[[], int]) -> int:
@@ -19,6 +17,3 @@ def telling(work: Callable[[], int]) -> int:
     except ArtifactError as error:
         print(f"scxlife: error: {error}\nhint: {error.hint}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
-        print("scxlife: interrupted; nothing half-made is left", file=sys.stderr)
-        return INTERRUPTED

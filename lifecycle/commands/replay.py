@@ -16,6 +16,7 @@ from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError, did_you_mean
 from scxlife.fsm.replay import Replay, replay
 from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.commands.scenario_file import is_scenario, scenario_in
 from scxlife.lifecycle.options import DEFINITION
 from scxlife.lifecycle.outcomes import USAGE
@@ -109,7 +110,8 @@ def _run_again(name: str, *, real: bool) -> int:
         return _refuse(f"{name}: {error.strerror or error}")
     if real:
         return _play(name, scenario)
-    return DIFFERS if show(scenario, print) else SAME
+    with interrupts.leaving():
+        return DIFFERS if show(scenario, print) else SAME
 
 
 def _play(name: str, scenario: Scenario) -> int:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scxlife.fsm.bounded_files import read_bounded
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.usage import UsageError
 
 if TYPE_CHECKING:
     from scxlife.lifecycle.simulated.scenario import Scenario
 
-#: Bytes of a scenario at most.
-LARGEST = 1 << 20
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -22,15 +21,12 @@ def is_scenario(name: str) -> bool:
 
 
 def scenario_in(name: str) -> Scenario:
-    """The scenario that the file has. Raises OSError, UsageError."""
-    from scxlife.lifecycle.simulated.scenario import ScenarioError, parse
+    """The scenario in a file. Raises OSError, UsageError."""
+    from scxlife.lifecycle.simulated.scenario import LONGEST, ScenarioError, parse
 
     try:
-        text = read_bounded(name, LARGEST)
-        if len(text) > LARGEST:
-            raise ScenarioError(f"it has more than {LARGEST} bytes, which no scenario needs")
-        return parse(text.decode())
-    except (UnicodeDecodeError, ScenarioError) as error:
+        return parse(read_bounded(name, LONGEST))
+    except ScenarioError as error:
         raise UsageError(plain(f"{name}: {error}"), "docs/simulation.md says what a scenario is") from None
 
 
@@ -39,4 +35,6 @@ def tapes(name: str) -> list[list[str]]:
     the next one follow. Raises OSError, UsageError."""
     from scxlife.lifecycle.simulated.run import run
 
-    return [life.lines for life in run(scenario_in(name)).lives()]
+    scenario = scenario_in(name)
+    with interrupts.leaving():
+        return [life.lines for life in run(scenario).lives()]

@@ -18,7 +18,7 @@ from scxlife.fsm.bounded_files import open_to_read
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.loader import load
 from scxlife.fsm.problems import DefinitionError
-from scxlife.fsm.tape_reader import Header, NotATape, TapeReader, lines_of
+from scxlife.fsm.tape_reader import MOST_KEPT, Header, NotATape, TapeReader, lines_of
 from scxlife.lifecycle.commands.scenario_file import is_scenario, tapes
 from scxlife.lifecycle.commands.written import write
 from scxlife.lifecycle.destinations import check_output
@@ -102,10 +102,10 @@ def _charts(name: str, given: Definition | None) -> list[Chart]:
             return [_chart(title, lines, given) for title, lines in zip(titles, tapes(name), strict=False)]
         with ExitStack() as stack:
             if name != "-":
-                return [_chart(title, lines_of(stack.enter_context(open_to_read(name))), given)]
+                return [_chart(title, lines_of(stack.enter_context(open_to_read(name)), MOST_KEPT), given)]
             if sys.stdin is None:
                 raise UsageError("standard input is closed; name a file instead of -")
-            return [_chart(title, lines_of(sys.stdin.buffer), given)]
+            return [_chart(title, lines_of(sys.stdin.buffer, MOST_KEPT), given)]
     except OSError as error:
         raise UsageError(plain(f"{title}: {error.strerror or error}")) from None
 

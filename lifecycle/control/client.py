@@ -11,14 +11,16 @@ async with AsyncControl("/run/scxlife/control") as control:
 
 from __future__ import annotations
 
-import json
+import errno
 import secrets
 import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from .protocol import VERSION, encode
+from . import told
+from .protocol import encode
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,14 +30,24 @@ PATIENCE = 180.0
 """Seconds that an answer is waited for: longer than the machine's own bounds for one request, as a start that makes
 progress may take a minute, and a stop a dozen seconds before it."""
 _CHUNK = 65_536
-# Of one line that a server sends.
-_LONGEST = 16 << 20
+# Seconds between two tries of a client that must not block. The kernel does not notify it when a backlog has room.
+_AGAIN = 0.05
+_SHORTEST = 1e-3
 
 
 class ControlError(Exception):
-    """The supervisor can't be asked, or did not understand. `code` is the protocol's (docs/control.md), or one of
-    `unreachable` (nobody listens), `timeout` (no answer within `patience`; what was asked goes on), `closed` (it hung
-    up before it answered) and `garbled` (whoever listens does not speak the protocol)."""
+    """The supervisor can't be asked, or did not understand.
+
+    `code` is the protocol's (docs/control.md), or one of
+
+    - `unreachable`: nothing is at that path, or nobody listens there
+    - `not-allowed`: the socket, or the supervisor, is for another user
+    - `busy`: its queue of clients stayed full
+    - `timeout`: it is silent; what was asked for goes on
+    - `endless`: it sends, and no answer is in it, or a line has no end
+    - `malformed`: what it sends is not of the protocol
+    - `closed`: it hung up before it answered
+    """
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
@@ -43,69 +55,129 @@ class ControlError(Exception):
 
 
 class _Words:
-    """What both kinds of client share: numbers for requests, and what stands in a line."""
+    """What both kinds of client share: numbers for requests, deadlines, and what stands in a line."""
 
-    def __init__(self, path: str, patience: float) -> None:
+    def __init__(self, path: str, patience: float, once: bool) -> None:
         self.path = path
         self.patience = patience
         # Behind a guest's port others were heard before, and an answer to one of them may be on its way.
         self._number = secrets.randbits(48)
+        self._once = once
+        self._until = 0.0
+        self._heard = False
+
+    def _begin(self) -> None:
+        """The first wait begins."""
+        self._until = time.monotonic() + self.patience
 
     def _request(self, do: str, name: str | None) -> tuple[int, bytes]:
         self._number += 1
+        self._heard = False
+        if not self._once:
+            self._begin()
         return self._number, encode({"id": self._number, "do": do, **({} if name is None else {"name": name})})
 
-    def _unreachable(self, error: OSError) -> ControlError:
-        hint = "" if isinstance(error, PermissionError) else ": is a supervisor running with --control?"
-        return ControlError("unreachable", f"{self.path}: {error.strerror or error}{hint}")
+    def _left(self) -> float:
+        """Seconds. Some are always left, for no time at all means no bound to a socket."""
+        return max(_SHORTEST, self._until - time.monotonic())
+
+    def _unreachable(self, error: OSError | ValueError) -> ControlError:
+        if isinstance(error, ValueError):
+            return ControlError("unreachable", f"{self.path}: {error}")  # there is a NUL in it
+        if error.errno == errno.EAGAIN:
+            return ControlError("busy", f"{self.path}: busy: its queue of clients was full for {self.patience:g} s")
+        if isinstance(error, PermissionError):
+            return ControlError(
+                "not-allowed", f"{self.path}: {error.strerror}: only the supervisor's user and root may"
+            )
+        why = error.strerror or str(error)
+        return ControlError("unreachable", f"{self.path}: {why}: is a supervisor running with --control?")
 
     def _late(self, do: str) -> ControlError:
-        return ControlError("timeout", f"no answer to {do} within {self.patience:g} s; it is still worked on")
+        if self._heard:
+            text = f"{self.path}: endless: it sends, and no answer to {do} came within {self.patience:g} s"
+            return ControlError("endless", text)
+        text = f"{self.path}: silent: no answer to {do} within {self.patience:g} s; it is still worked on"
+        return ControlError("timeout", text)
 
-    def _message(self, line: bytes) -> Mapping[str, Any]:
+    def _too_long(self) -> ControlError:
+        return ControlError("endless", f"{self.path}: endless: it sends a line of more than {told.LONGEST} bytes")
+
+    def _malformed(self, error: told.Malformed) -> ControlError:
+        return ControlError("malformed", f"{self.path}: malformed: {error}")
+
+    def _for_us(self, line: bytes, number: int) -> Mapping[str, Any] | None:
+        """The message in a line, unless it is for a request that was given up."""
+        self._heard = True
         try:
-            message = json.loads(line)
-            if message["version"] != VERSION:
-                raise ValueError
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise ControlError("garbled", f"{self.path} does not speak version {VERSION} of this protocol") from None
-        told: Mapping[str, Any] = message
-        return told
+            message = told.message(line)
+            error = told.checked(message.get("error"), [told.ERROR], "error")
+        except told.Malformed as malformed:
+            raise self._malformed(malformed) from None
+        id = message.get("id")
+        # A server that lets a client go has heard no request of it.
+        if (id is not None or error is None) and (type(id) is not int or id != number):
+            return None
+        if error is not None:
+            raise ControlError(error["code"], error["message"])
+        return message
+
+    def _answer(self, message: Mapping[str, Any], do: str) -> Mapping[str, Any]:
+        try:
+            return told.answer(message, do)
+        except told.Malformed as malformed:
+            raise self._malformed(malformed) from None
+
+    def _event(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return told.event(message)
+        except told.Malformed as malformed:
+            raise self._malformed(malformed) from None
 
     def _closed(self) -> ControlError:
         return ControlError("closed", f"{self.path}: the supervisor has closed the connection")
 
 
-def _answer(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a line answers. Raises ControlError when it is a refusal to understand."""
-    error = message.get("error")
-    if error is not None:
-        raise ControlError(str(error.get("code")), str(error.get("message")))
-    found: Mapping[str, Any] = message.get("answer") or message.get("status") or message
-    return found
-
-
 class Control(_Words):
-    """Waits for each answer. `path` is the unix socket, `patience` bounds every wait, in seconds.
+    """Waits for each answer. `path` is the unix socket, `patience` bounds each wait, in seconds: for a place in the
+    queue, and for the answer to each request from the moment it is sent. With `once` it bounds all of them together.
 
     It is used with `with`. Every method raises ControlError; what came to nothing is an answer, and no error: its
     `done` is false, `result` and `reason` say why. docs/control.md has every field of answers, status and events.
     """
 
-    def __init__(self, path: str, *, patience: float = PATIENCE) -> None:
-        super().__init__(path, patience)
+    def __init__(self, path: str, *, patience: float = PATIENCE, once: bool = False) -> None:
+        super().__init__(path, patience, once)
         self._socket: socket.socket | None = None
         self._read = bytearray()
+        self._searched = 0
 
     def __enter__(self) -> Self:
+        self._begin()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.settimeout(self.patience)
         try:
-            self._socket.connect(self.path)
-        except OSError as error:
+            self._connect(self._socket)
+        except (OSError, ValueError) as error:
             self._socket.close()
             raise self._unreachable(error) from None
         return self
+
+    def _connect(self, connection: socket.socket) -> None:
+        """Raises OSError: EAGAIN when the queue stayed full."""
+        while True:
+            # connect(2) of a unix socket waits for room in the queue as long as SO_SNDTIMEO says, if it may block.
+            left = self._left()
+            bound = struct.pack("ll", int(left), int(left % 1 * 1_000_000))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, bound)
+            try:
+                connection.connect(self.path)
+                # Behind a signal Python takes a connection for made that is none.
+                connection.getpeername()
+                return
+            except OSError as error:
+                again = error.errno == errno.ENOTCONN
+                if not again or self._until <= time.monotonic():
+                    raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -140,49 +212,55 @@ class Control(_Words):
     def watch(self) -> Iterator[Mapping[str, Any]]:
         """The present status, then every event as it comes, without a bound; ends when the supervisor does."""
         number, line = self._request("watch", None)
-        assert self._socket is not None
-        self._socket.sendall(line)
-        yield {"event": "status", **_answer(self._next("watch", number))}
-        self._socket.settimeout(None)
+        self._send(line)
+        yield {"event": "status", **self._answer(self._next("watch", number), "watch")}
         while True:
             try:
-                message = self._next("watch", number)
+                message = self._next("watch", number, bounded=False)
             except ControlError as error:
                 if error.code == "closed":
                     return
                 raise
-            yield message["event"]
+            yield self._event(message)
 
     def _ask(self, do: str, name: str | None) -> Mapping[str, Any]:
         number, line = self._request(do, name)
+        try:
+            self._send(line)
+        except TimeoutError:
+            raise self._late(do) from None
+        return self._answer(self._next(do, number), do)
+
+    def _send(self, line: bytes) -> None:
         assert self._socket is not None
+        self._socket.settimeout(self._left())
         try:
             self._socket.sendall(line)
         except TimeoutError:
-            raise self._late(do) from None
+            raise
         except OSError:
-            # It may have said why before it hung up.
-            pass
-        return _answer(self._next(do, number))
+            """It may have said why before it hung up."""
 
-    def _next(self, do: str, number: int) -> Mapping[str, Any]:
+    def _next(self, do: str, number: int, *, bounded: bool = True) -> Mapping[str, Any]:
         """The next line about that request: others are for requests that were given up."""
-        until = time.monotonic() + self.patience
+        assert self._socket is not None
         while True:
-            end = self._read.find(b"\n")
+            end = self._read.find(b"\n", self._searched)
             if end >= 0:
                 line = bytes(self._read[:end])
                 del self._read[: end + 1]
-                message = self._message(line)
-                if message.get("id") in (number, None):
+                self._searched = 0
+                if (message := self._for_us(line, number)) is not None:
                     return message
-                continue
-            if len(self._read) > _LONGEST:
-                raise ControlError("garbled", f"{self.path} sends a line without an end")
-            assert self._socket is not None
+                if not bounded or time.monotonic() < self._until:
+                    continue
+            self._searched = len(self._read)
+            if len(self._read) > told.LONGEST:
+                raise self._too_long()
+            if bounded and time.monotonic() >= self._until:
+                raise self._late(do)
+            self._socket.settimeout(self._left() if bounded else None)
             try:
-                if self._socket.gettimeout() is not None:
-                    self._socket.settimeout(max(0.001, until - time.monotonic()))
                 chunk = self._socket.recv(_CHUNK)
             except TimeoutError:
                 raise self._late(do) from None
@@ -190,6 +268,7 @@ class Control(_Words):
                 chunk = b""
             if not chunk:
                 raise self._closed()
+            self._heard = True
             self._read += chunk
 
 
@@ -197,18 +276,37 @@ class AsyncControl(_Words):
     """The same as `Control` for asyncio, used with `async with`. One request at a time on one connection; cancelling a
     wait does not cancel the request."""
 
-    def __init__(self, path: str, *, patience: float = PATIENCE) -> None:
-        super().__init__(path, patience)
+    def __init__(self, path: str, *, patience: float = PATIENCE, once: bool = False) -> None:
+        super().__init__(path, patience, once)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Self:
         import asyncio
 
+        self._begin()
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            self._streams = await asyncio.open_unix_connection(self.path, limit=_LONGEST)
-        except OSError as error:
+            # asyncio takes a full queue for a connection that is being made.
+            while not self._connects(connection):
+                await asyncio.sleep(min(_AGAIN, self._left()))
+            self._streams = await asyncio.open_unix_connection(sock=connection, limit=told.LONGEST)
+        except (OSError, ValueError) as error:
+            connection.close()
             raise self._unreachable(error) from None
+        except BaseException:
+            connection.close()
+            raise
         return self
+
+    def _connects(self, connection: socket.socket) -> bool:
+        """Whether there was room in the queue. Raises OSError; BlockingIOError when the time is over."""
+        try:
+            connection.connect(self.path)
+        except BlockingIOError:
+            if self._until <= time.monotonic():
+                raise
+            return False
+        return True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -250,7 +348,7 @@ class AsyncControl(_Words):
                 if error.code == "closed":
                     return
                 raise
-            yield message["event"]
+            yield self._event(message)
 
     async def _ask(self, do: str, name: str | None) -> Mapping[str, Any]:
         import asyncio
@@ -259,20 +357,21 @@ class AsyncControl(_Words):
         assert self._streams is not None
         self._streams[1].write(line)
         try:
-            async with asyncio.timeout(self.patience):
-                return _answer(await self._next(number))
+            async with asyncio.timeout(self._left()):
+                return self._answer(await self._next(number), do)
         except TimeoutError:
             raise self._late(do) from None
 
     async def _next(self, number: int) -> Mapping[str, Any]:
+        import asyncio
+
         assert self._streams is not None
         while True:
             try:
-                line = await self._streams[0].readline()
-            except (OSError, ValueError):
-                line = b""
-            if not line.endswith(b"\n"):
-                raise self._closed()
-            message = self._message(line)
-            if message.get("id") in (number, None):
+                line = await self._streams[0].readuntil(b"\n")
+            except asyncio.LimitOverrunError:
+                raise self._too_long() from None
+            except (OSError, EOFError):
+                raise self._closed() from None
+            if (message := self._for_us(line, number)) is not None:
                 return message

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from scxlife.fsm.decision import stays_deferred
 from scxlife.fsm.definition import (
     DEFER,
     FAULT,
@@ -68,6 +69,8 @@ class Rules:
             if _is_idle(definition, state, event)
         }
 
+        self._staying = {key for key in definition.cells if stays_deferred(definition, *key)}
+
     def after(self, machine: Machine, turn: Turn) -> Machine:
         """The machine behind a step, and behind the deliveries after it that nothing comes of whatever happens."""
         after = self.step(machine, turn)
@@ -105,9 +108,11 @@ class Rules:
             outcome = verdict if state.final == VERDICT else state.final
             return Machine(state.name, unheard, verdict=outcome, wrong=wrong)
         current = tuple(token for token in rest if token not in self.timers)
-        returned = self._returned(self.waiting(current, turn.posted), machine.deferred)
+        staying = tuple(token for token in machine.deferred if (state.name, name_of(token)) in self._staying)
+        back = tuple(token for token in machine.deferred if (state.name, name_of(token)) not in self._staying)
+        returned = self._returned(self.waiting(current, turn.posted), back)
         inbox = self.waiting(returned, turn.told)
-        return Machine(state.name, inbox, (), self._armed((), state.deadlines), verdict, turn.broken, wrong)
+        return Machine(state.name, inbox, staying, self._armed((), state.deadlines), verdict, turn.broken, wrong)
 
     def _woken(self, machine: Machine, turn: Turn) -> Machine:
         armed = machine.armed

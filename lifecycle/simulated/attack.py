@@ -6,12 +6,14 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from unittest import SkipTest
 
 import attrs
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings, target
 from hypothesis.errors import Flaky
+
+from scxlife.lifecycle import interrupts
 
 from .coverage import Coverage
 from .properties import violations
@@ -85,6 +87,16 @@ class Violated(Exception):
         self.failure = failure
 
 
+class _Ended(KeyboardInterrupt):
+    """A signal has come. Hypothesis takes no KeyboardInterrupt for a finding, and lets it through."""
+
+
+def _go_on() -> None:
+    """Raises _Ended when a signal has come."""
+    if interrupts.came():
+        raise _Ended
+
+
 def kind_of(violation: str) -> str:
     """A violation without its numbers."""
     return re.sub(r"\d+(\.\d+)?", "N", violation)
@@ -101,15 +113,16 @@ def batch(
     twice: bool = False,
 ) -> Score:
     """Run `examples` drawn scenarios; the same `number` draws the same. Violations of a kind that is `known` do not
-    count. `told` hears after each run; KeyboardInterrupt goes through. What others have put into the `database` is run
-    before; `twice` has each run once more, in another process."""
+    count. `told` hears after each run. What others have put into the `database` is run before; `twice` has each run
+    once more, in another process. A signal that was noted ends it before the next run; the score has what was done."""
     with ExitStack() as stack:
         twin = stack.enter_context(Twin()) if twice else None
         drawing = _Batch(number, tuple(kernels), set(known), told, twin)
         store = None if database is None else shared(database, tuple(kernels))
-        if store is not None:
-            drawing.replay(store)
-        drawing.draw(examples, store)
+        with suppress(_Ended):
+            if store is not None:
+                drawing.replay(store)
+            drawing.draw(examples, store)
         if store is not None:
             drawing.score.trouble = store.trouble
         return drawing.score
@@ -145,6 +158,10 @@ class _Batch:
             self._given(self._drawn, limited)
         except Violated as violated:
             self.score.failures.append(violated.failure)
+        except _Ended:
+            # What was being shrunk is kept as it is.
+            self.score.failures += [] if self.drawn is None else [self.drawn]
+            raise
         except Flaky:
             # Another time it held.
             if self.drawn is None:
@@ -154,6 +171,7 @@ class _Batch:
     def _given(self, judge: Callable[[Scenario], None], limited: settings) -> None:
         def attack(scenario: Scenario) -> None:
             # Its text is a part of what the database has it under.
+            _go_on()
             judge(scenario)
 
         limited = settings(

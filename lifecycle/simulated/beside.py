@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.outcomes import Outcome, describe_exit
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.timeline import cause_of
@@ -103,7 +104,8 @@ def beside(scenario: Scenario, write: Callable[[str], object]) -> bool:
     part, left_out = process_part(scenario)
     for what in left_out:
         write(plain(f"left out   {what}"))
-    ideal = run(part)
+    with interrupts.leaving():
+        ideal = run(part)
     shown, moves = Beside(Moves.of(ideal.records), write), Moves()
 
     def observe(record: Record) -> None:

@@ -18,7 +18,8 @@ from scxlife.lifecycle.options import operations, shipped
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
-from scxlife.platform.sim.caller import Livelock, Stuck
+from scxlife.platform.sim.caller import Stuck
+from scxlife.platform.sim.clock import Endless
 from scxlife.platform.sim.faults import Fault, Injector, SupervisorKilled
 from scxlife.platform.sim.outside import Happening, Interrupt
 from scxlife.platform.sim.processes import Process
@@ -158,7 +159,7 @@ def tell(story: Story) -> Told:
     try:
         told.operations = ours(told, control)
         told.status = told.operations.run(story.first)
-    except (Exception, KeyboardInterrupt, SupervisorKilled, Livelock, Stuck) as error:
+    except (Exception, KeyboardInterrupt, SupervisorKilled, Endless, Stuck) as error:
         told.error = error
     machine.interrupted = lambda number: None
     return told

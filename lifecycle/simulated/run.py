@@ -20,7 +20,8 @@ from scxlife.lifecycle.outlet import Outlet, Outlets
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.supervision import Supervision
 from scxlife.platform.sim import Machine, SimKernel
-from scxlife.platform.sim.caller import Livelock, Stuck
+from scxlife.platform.sim.caller import Stuck
+from scxlife.platform.sim.clock import Endless
 from scxlife.platform.sim.faults import Injector, SupervisorKilled
 from scxlife.platform.sim.machine import ZOMBIE
 from scxlife.platform.sim.outside import Interrupt
@@ -219,7 +220,7 @@ def live(scenario: Scenario, kernel: SimKernel) -> Run:
         Exception,
         KeyboardInterrupt,
         SupervisorKilled,
-        Livelock,
+        Endless,
         Stuck,
     ) as error:
         seen.error = error

@@ -17,7 +17,8 @@ from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
 from scxlife.fsm.definition import Definition, Value
-from scxlife.fsm.problems import did_you_mean
+from scxlife.fsm.problems import DefinitionError, did_you_mean
+from scxlife.fsm.yaml_reader import read_yaml
 from scxlife.lifecycle.options import shipped
 from scxlife.platform.sim import program
 from scxlife.platform.sim.faults import Fault
@@ -68,6 +69,15 @@ class Scenario:
     former_pid: str = attrs.field(default=FREE, validator=attrs.validators.in_((FREE, ZOMBIE, NEXT, FOREIGN)))
 
 
+# Bytes of a file.
+LONGEST = 1 << 20
+_MOST_VALUES = 20_000
+# Of numbers that cost memory or time on the simulated machine; all others are seconds, counts and seeds.
+_MOST = {"size": 1 << 24, "pids": 1 << 22, "descriptors": 1 << 20, "count": 1 << 16, "times": 1 << 31, "patience": 1e6}
+_LARGEST = 1 << 64
+# A supervisor has some descriptors open before anything begins; a poll is in seconds.
+_LEAST = {"descriptors": 8, "poll": 0.001, "seed": -_LARGEST}
+
 # The key that says which of several kinds something is.
 _KINDS = ("do", "what")
 # What a kind was called in older files.
@@ -93,26 +103,58 @@ def _kind_first(data: Any) -> Any:
     return {key: _kind_first(data[key]) for key in (*first, *(key for key in data if key not in first))}
 
 
-def parse(text: str) -> Scenario:
-    """The scenario in `text`. Raises ScenarioError."""
+def parse(text: str | bytes) -> Scenario:
+    """The scenario in `text`, which may hold anything. Raises ScenarioError."""
     from cattrs import transform_error
 
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if len(raw) > LONGEST:
+        raise ScenarioError(f"it is longer than {LONGEST >> 20} MiB: that is no scenario")
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"it is not YAML: {error}") from None
+        data, findings = read_yaml(raw, "scenario", most=_MOST_VALUES)
+        problems = findings.problems
+    except DefinitionError as error:
+        data, problems = {}, list(error.problems)
+    if problems:
+        if problems[0].code == "empty":
+            raise ScenarioError("a scenario is a mapping, such as `kernel: '7.2'`, and this is empty")
+        place = problems[0].place
+        raise ScenarioError(f"it is not YAML: {problems[0].message} (line {place.line}, column {place.column})")
     if not isinstance(data, dict):
         raise ScenarioError(f"a scenario is a mapping, such as `kernel: '7.2'`, and this is {_shape(data)}")
     try:
+        _bounded(data, "scenario", [])
         scenario = _CONVERTER.structure(data, Scenario)
+        _bounded(attrs.asdict(scenario), "scenario", [])
     except Exception as error:  # whatever the structuring meets in a file that anybody may have written
         said = transform_error(error, path="scenario", format_exception=_said)
         raise ScenarioError("; ".join(said)) from None
+    except RecursionError:
+        raise ScenarioError("it is nested too deeply") from None
     try:
-        definition_of(scenario)
+        _bounded(dict(definition_of(scenario).settings), "settings", [])
     except (KeyError, ValueError) as error:
         raise ScenarioError(str(error.args[0])) from None
     return scenario
+
+
+def _bounded(value: object, name: str, values: list[None]) -> None:
+    """Raises ValueError for what would keep a simulated machine busy for ever, or take all memory."""
+    values.append(None)
+    if len(values) > _MOST_VALUES:
+        raise ValueError(f"a scenario has at most {_MOST_VALUES} values")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _bounded(item, str(key), values)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _bounded(item, name, values)
+    elif isinstance(value, (int, float)):
+        most = _MOST.get(name, _LARGEST)
+        least = _LEAST.get(name, 0)
+        # False for what is not a number, too.
+        if not least <= value <= most:
+            raise ValueError(f"{name}: {value!s:.40} is no number from {least:g} to {most:g}")
 
 
 def _shape(data: object) -> str:

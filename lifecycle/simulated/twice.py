@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import subprocess
 import sys
 from itertools import zip_longest
@@ -57,6 +56,8 @@ class Twin:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONHASHSEED": hashes},
+            # Ctrl-C is for this process; its end is the end of the other.
+            process_group=0,
         )
         return self
 
@@ -93,8 +94,6 @@ def _answer(questions: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    # Ctrl-C is for who has started this; its end is the end here.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         _answer(sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 
-from .clock import SECOND
+from .clock import SECOND, Endless
 from .descriptors import Description, Descriptors, fail
 from .faults import SupervisorKilled
 from .machine import Machine
@@ -16,9 +16,11 @@ from .processes import Process
 _CALL = 20_000
 # Calls without a wait between them: more of them is a loop that nothing ends.
 _AT_ONCE = 50_000
+# Calls in all.
+_MOST = 300_000
 
 
-class Livelock(BaseException):
+class Livelock(Endless):
     """The supervisor makes system calls without end and never waits."""
 
 
@@ -59,6 +61,8 @@ class Caller:
         self.calls_since_wait += 1
         if self.calls_since_wait > _AT_ONCE:
             raise Livelock(f"{_AT_ONCE} system calls and no wait, the last of them {call}")
+        if self.calls > _MOST:
+            raise Livelock(f"{_MOST} system calls, and it has not ended")
         clock, injector = self.clock, self._injector
         took = int(self._random.random() * _CALL)
         clock.advance(clock.now + (took if injector.quiet else took + self._stalled()))

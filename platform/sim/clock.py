@@ -5,6 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
+# Things that happen on one machine: one that never ends, or never rests, comes to more.
+_MOST = 500_000
+
 Action = Callable[[], None]
 
 SECOND = 1_000_000_000
@@ -16,6 +19,10 @@ def nanoseconds(seconds: float) -> int:
     return round(seconds * SECOND)
 
 
+class Endless(BaseException):
+    """More has happened than in any run that ends."""
+
+
 class Clock:
     """Nanoseconds since boot, and an agenda. What is due at the same moment happens in the order of its planning."""
 
@@ -23,6 +30,7 @@ class Clock:
         self.now = now
         self._agenda: list[tuple[int, int, Action]] = []
         self._order = 0
+        self._happened = 0
 
     def after(self, delay: int, action: Action) -> None:
         """Plan `action` for `delay` nanoseconds from now."""
@@ -39,6 +47,9 @@ class Clock:
             when, _, action = heapq.heappop(agenda)
             if when > self.now:
                 self.now = when
+            self._happened += 1
+            if self._happened > _MOST:
+                raise Endless(f"{_MOST} things have happened, and it has not ended")
             action()
         if until > self.now:
             self.now = until

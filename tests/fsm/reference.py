@@ -161,14 +161,24 @@ class Reference:
         return False
 
     def arrive(self, left: str) -> None:
-        """In another state, or the same again: its deadlines count from now, what was deferred waits again."""
+        """In another state, or the same again: its deadlines count from now, what was deferred waits again,
+        unless the state has nothing else for it than to defer it once more."""
         self.entered += 1
         state, settings = self.definition.states[self.state], self.definition.settings
         times = {name: settings[str(self.definition.events[name].timer)] for name in state.deadlines}
         now = self.clock()
         self.deadlines = [(now + float(time), name) for name, time in times.items() if time is not None]
-        self.inbox, self.deferred = self.inbox + self.deferred, []
+        again = [letter for letter in self.deferred if self.only_deferred(letter)]
+        self.inbox += [letter for letter in self.deferred if letter not in again]
+        self.deferred = again
         if state.final is not None:
             outcome, noted_in = (self.verdict if state.final == VERDICT else None) or (state.final, left)
             self.ending = (self.state, outcome, noted_in)
             self.tell("end", state=self.state, outcome=outcome, noted_in=noted_in)
+
+    def only_deferred(self, letter: Letter) -> bool:
+        name = letter[2].name
+        if self.definition.states[self.state].final is not None or self.lost(name, letter[3]):
+            return False
+        first = self.definition.cells[self.state, name][0]
+        return not first.guards and first.decision.kind == DEFER

@@ -678,7 +678,7 @@ DEEP = b'{"seq": 1, "data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         (b'{"kind": "tape"}\n', 1, "which version"),
         (b'{"kind": "tape", "version": true}\n', 1, "which version"),
         (b'{"kind": "tape", "version": [[1]]}\n', 1, "which version"),
-        (b'{"kind": "tape", "version": 2}\n', 1, "version 2; only version 1"),
+        (b'{"kind": "tape", "version": 3}\n', 1, "version 3; only versions 1 to 2"),
         (b'{"kind": "tape", "version": 1, "machine": 5, "definition": 1, "settings": {}}\n', 1, "needs the machine"),
         (b'{"kind": "tape", "version": 1, "machine": "m", "definition": "1", "settings": {}}\n', 1, "needs the mach"),
         (b'{"kind": "tape", "version": 1, "machine": "m", "definition": 1, "settings": []}\n', 1, "needs the machine"),

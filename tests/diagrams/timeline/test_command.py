@@ -124,7 +124,7 @@ def test_a_tape_that_is_cut_off_is_drawn_and_that_is_said(tape: Path) -> None:
         (b'{"seq": 0, "ki', "1: not a tape, or a damaged one: the header is cut off"),
         (b"hello\n", "1: not a tape, or a damaged one: it is not JSON: Expecting value at column 1"),
         (b"\xff\xfe\n", "1: not a tape, or a damaged one: it is not UTF-8"),
-        (b'{"kind": "tape", "t": 0, "version": 9}\n', "it is a tape of version 9; only version 1 is known here"),
+        (b'{"kind": "tape", "t": 0, "version": 9}\n', "it is a tape of version 9; only versions 1 to 2 are known here"),
         (b'{"traceEvents": []}\n', "1: not a tape, or a damaged one: it is not the header of a tape"),
     ],
 )

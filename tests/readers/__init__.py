@@ -1,0 +1,1 @@
+"""Fuzzers for what reads files and answers that anybody may have made."""
