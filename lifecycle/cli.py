@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from scxlife import __version__
 from scxlife.fsm.registry import SourceError
+from scxlife.lifecycle import missing_modules
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.usage import UsageError
 
@@ -91,6 +92,7 @@ def _give_up_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+@missing_modules.named
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. argparse's own errors exit with 2."""
     words = _joined(list(sys.argv[1:] if arguments is None else arguments))
