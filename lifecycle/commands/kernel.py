@@ -6,10 +6,11 @@ import argparse
 import json
 import signal
 import sys
+from functools import partial
 
 import attrs
 
-from scxlife.lifecycle.commands.problems import telling
+from scxlife.lifecycle.commands.problems import damaged, telling
 from scxlife.platform.vm import kernel_build, kernels
 from scxlife.platform.vm.progress import progress_on
 
@@ -77,7 +78,7 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    found = kernels.installed()
+    found = [kernel for kernel in kernels.installed() if not damaged(partial(kernels.verified, kernel))]
     if args.json:
         rows = [{**attrs.asdict(kernel), "vmlinuz": str(kernel.vmlinuz)} for kernel in found]
         print(json.dumps(rows, indent=2))

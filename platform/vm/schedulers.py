@@ -130,7 +130,7 @@ def find(name: str) -> Path:
         raise NotInstalled(f"no scheduler is here yet{cache.unsound(_root('schedulers'))}", f"run: {_BUILD}")
     newest = sets[0]
     if name in newest.sha256:
-        _verify(newest, name)
+        verify(newest, name)
         return newest.path(name)
     close = difflib.get_close_matches(name, [*newest.names, *(n.removeprefix("scx_") for n in newest.names)], n=1)
     there = f"there is {', '.join(newest.names)}"
@@ -347,7 +347,9 @@ def _set(entry: Path, manifest: Mapping[str, object]) -> SchedulerSet | None:
     return SchedulerSet(entry.name, entry, digests, texts[0], clang, texts[1])
 
 
-def _verify(one: SchedulerSet, *names: str) -> None:
+def verify(one: SchedulerSet, *names: str) -> None:
+    """Compare these programs of the set with its manifest. Raises Damaged, CacheError."""
+
     def wanted(manifest: Mapping[str, object]) -> Mapping[str, str] | None:
         digests = cache.digests_of(manifest.get("schedulers")) or {}
         return {name: digests[name] for name in names} if digests.keys() >= set(names) else None
@@ -362,7 +364,7 @@ def _intact(one: SchedulerSet | None, progress: Progress) -> SchedulerSet | None
     """``one`` if its programs are what its manifest says; else None, and ``progress`` is told."""
     try:
         if one is not None:
-            _verify(one, *one.names)
+            verify(one, *one.names)
         return one
     except Damaged as damage:
         progress.say(f"{damage}; it is made again")
