@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from scxlife.platform.kernel import CgroupError
 
 from .descriptors import inheritable
+from .privileges import capabilities_of_children, give_up_protection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,10 @@ def fork_exec(path: str, argv: Sequence[str], env: Mapping[str, str], standard: 
     words, environment = [os.fsencode(word) for word in argv], {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
     if any(b"\0" in word for word in (os.fsencode(path), *words, *environment, *environment.values())):
         raise ValueError("embedded null byte")
+    kept = capabilities_of_children()
+    if kept is not None:
+        # Loaded before the fork: the child of a process with threads may not take the locks of an import.
+        from . import libc  # noqa: F401
     report, said = os.pipe2(os.O_CLOEXEC)
     try:
         # Between the fork and the exec no handler of ours may run in the child.
@@ -37,7 +42,7 @@ def fork_exec(path: str, argv: Sequence[str], env: Mapping[str, str], standard: 
         try:
             pid = os.fork()
             if pid == 0:
-                _become(path, words, environment, standard, cgroup, said)
+                _become(path, words, environment, standard, cgroup, said, kept)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(said)
@@ -55,13 +60,24 @@ def fork_exec(path: str, argv: Sequence[str], env: Mapping[str, str], standard: 
 
 
 def _become(
-    path: str, argv: list[bytes], env: dict[bytes, bytes], standard: Sequence[int], cgroup: int, said: int
+    path: str,
+    argv: list[bytes],
+    env: dict[bytes, bytes],
+    standard: Sequence[int],
+    cgroup: int,
+    said: int,
+    kept: int | None,
 ) -> NoReturn:
     entered = False
     try:
         os.setpgid(0, 0)
         os.write(cgroup, b"0")
         entered = True
+        give_up_protection()
+        if kept is not None:
+            from .libc import set_capabilities
+
+            set_capabilities(kept)
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)
         for fd in inheritable():
