@@ -28,7 +28,7 @@ SERVICES = {
     "daemon": ("", "--ready file:/run/scxlife/daemon/ready", ""),
     "odd": ("", "", ""),
     "greedy": ("", "--ready file:/run/scxlife/greedy/ready", "MemoryMax=128M\nRestart=no"),
-    "asked": ("", "--control /run/scxlife/asked/control --stage fault=/bin/scx_fault", "WatchdogSec=4s"),
+    "asked": ("", "--control /run/scxlife/asked/control --stage fault=/bin/scx_fault", "WatchdogSec=30s"),
 }
 COMMANDS = {
     "nothing": "/bin/there-is-no-such-program",
@@ -97,7 +97,7 @@ STEPS = (
     ("greedy starts", f"{start('greedy')}; {until('greedy', 'failed')}; {show('greedy')}"),
     ("asked starts", start("asked")),
     ("asked attaches", f"scxlife ctl --control /run/scxlife/asked/control attach fault; echo returned $?; {STATE}"),
-    ("asked lives on", f"sleep 6; {show('asked')}; {STATE}"),
+    ("asked lives on", f"sleep 40; {show('asked')}; {STATE}"),
     ("asked stops", f"systemctl stop scxlife@asked; echo returned $?; {show('asked')}; {STATE}"),
     ("failed", "systemctl --no-pager --failed --plain --no-legend"),
 )
