@@ -56,11 +56,9 @@ kernel: guest
 run: guest
 	@$(BIN)/scxlife vm run $(RUN)
 
-# A file's tests stay together: they share what is dear, such as a boot. What fails beside others is shown, and run
-# once more alone: that has to pass.
+# A file's tests stay together: they share what is expensive, such as a boot. What fails has failed: nothing is repeated.
 test: kernel lint
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile || \
-	  $(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check .

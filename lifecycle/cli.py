@@ -123,6 +123,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
+    try:
+        return _command(arguments)
+    except ModuleNotFoundError as error:
+        from scxlife.lifecycle.missing_modules import report
+
+        return report(error)
+
+
+def _command(arguments: Sequence[str]) -> int:
     import errno
     import io
 

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.duration_option import positive_duration
 from scxlife.lifecycle.options import shipped
-from scxlife.lifecycle.usage import UsageError
 from scxlife.platform.linux.libc import set_parent_death_signal
 from scxlife.platform.sim.profiles import PROFILES
 
@@ -95,12 +94,8 @@ def _positive(text: str) -> int:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    try:
-        from scxlife.lifecycle.simulated.attack import Score
-    except ImportError as error:
-        if error.name != "hypothesis":
-            raise
-        raise UsageError("fuzz needs Hypothesis: pip install 'scxlife[fuzz]'") from None
+    from scxlife.lifecycle.simulated.attack import Score
+
     if parsed.database is not None:
         from scxlife.lifecycle.simulated.shared import check
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 import attrs
 
 from scxlife.fsm.json_text import json_text
-from scxlife.lifecycle.commands.problems import telling
+from scxlife.lifecycle.commands.problems import damaged, telling
 from scxlife.platform.vm import kernel_build, kernels
 from scxlife.platform.vm.progress import progress_on
 
@@ -73,7 +74,7 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    found = kernels.installed()
+    found = [kernel for kernel in kernels.installed() if not damaged(partial(kernels.verified, kernel))]
     if args.json:
         rows = [{**attrs.asdict(kernel), "vmlinuz": str(kernel.vmlinuz)} for kernel in found]
         print(json_text(rows, indent=2))

@@ -5,9 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from scxlife.platform.vm.cache import ArtifactError
+from scxlife.platform.vm.cache import ArtifactError, Damaged
 
 FAILED = 1
+
+
+def damaged(check: Callable[[], object]) -> bool:
+    """Whether ``check`` finds an entry of the cache damaged, which is told on standard error."""
+    try:
+        check()
+    except Damaged as damage:
+        print(f"scxlife: {damage}\nhint: {damage.hint}", file=sys.stderr)
+        return True
+    return False
 
 
 def telling(work: Callable[[], int]) -> int:

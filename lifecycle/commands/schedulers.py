@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from scxlife.fsm.json_text import json_text
-from scxlife.lifecycle.commands.problems import telling
+from scxlife.lifecycle.commands.problems import damaged, telling
 from scxlife.platform.vm import schedulers
 from scxlife.platform.vm.progress import progress_on
 
@@ -51,7 +52,7 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    found = schedulers.installed()
+    found = [one for one in schedulers.installed() if not damaged(partial(schedulers.verify, one, *one.names))]
     if args.json:
         print(json_text([_row(one) for one in found], indent=2))
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -25,6 +26,9 @@ UNIT = Path(__file__).parent.parent / "systemd" / "scxlife@.service"
 #: The program in the file that is shipped, where a package of a distribution would have it.
 INSTALLED = "/usr/bin/scxlife"
 
+# systemd ignores an ExecStart= whose path has one of these, however it is quoted: string_is_safe(), and not UTF-8.
+_REFUSED = re.compile(r"""[\x00-\x1f\x7f"'\\\ud800-\udfff]""")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write here instead of to standard output")
@@ -36,10 +40,9 @@ def run(parsed: argparse.Namespace) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        write_whole(parsed.output, text.encode())
-        parsed.output.chmod(0o644)
+        write_whole(parsed.output, text.encode(), mode=0o644)
     except OSError as error:
-        raise UsageError(f"-o {parsed.output}: {error.strerror}") from None
+        raise UsageError(f"-o {parsed.output}: {error.strerror}", "give a file in a folder that exists") from None
     return 0
 
 
@@ -53,14 +56,27 @@ def program() -> tuple[str, ...]:
 
 
 def unit_for(words: tuple[str, ...]) -> str:
-    """The unit, with `words` as the program that it starts."""
-    return UNIT.read_text().replace(f"ExecStart={INSTALLED} ", f"ExecStart={' '.join(map(_quoted, words))} ")
+    """The unit, with `words` as the program that it starts. Raises UsageError for a path that no unit can have."""
+    path, *arguments = words
+    started = " ".join((_executable(path), *map(_argument, arguments)))
+    return UNIT.read_text().replace(f"ExecStart={INSTALLED} ", f"ExecStart={started} ")
+
+
+def _executable(path: str) -> str:
+    """The path of an ExecStart=. No variable is expanded in it, but in argv[0]: with a `$`, that is written too."""
+    refused = ", ".join(map(ascii, sorted(set(_REFUSED.findall(path)))))
+    if refused:
+        raise UsageError(
+            f"systemd starts no program whose path contains {refused}: {path!r}", "install scxlife at another path"
+        )
+    named = path.replace("%", "%%")
+    return f"{_quoted('@' + named)} {_argument(path)}" if "$" in path else _quoted(named)
+
+
+def _argument(word: str) -> str:
+    """A word of a command line in a unit, systemd.service(5): no specifier, no variable, one word."""
+    return _quoted(word.replace("%", "%%").replace("$", "$$"))
 
 
 def _quoted(word: str) -> str:
-    """A word of a command line in a unit, systemd.service(5): no specifier, no variable, one word."""
-    word = word.replace("%", "%%").replace("$", "$$")
-    return word if word.isascii() and not set(word) & set(" \t\\\"';") else '"' + word.translate(_ESCAPES) + '"'
-
-
-_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
+    return f'"{word}"' if set(word) & set(" ;") else word

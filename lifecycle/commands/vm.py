@@ -174,6 +174,10 @@ def _staged(args: argparse.Namespace) -> tuple[image.Staged, ...]:
     return tuple(found.values())
 
 
+def _say(text: str) -> None:
+    print(f"scxlife: {text}", file=sys.stderr, flush=True)
+
+
 def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> None:
     found = shutil.which("busybox")
     busybox = None if found is None else Path(found)
@@ -206,7 +210,7 @@ def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> N
     if not args.payload and args.run_for is None and args.control is None:
         definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
     try:
-        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox)
+        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox, waiting=_say)
         additions = image.Run(
             config=json.dumps(config).encode(),
             definition=freeze(definition),

@@ -119,16 +119,12 @@ def _opened(place: str) -> tuple[ExampleDatabase, tuple[type[Exception], ...]]:
         _refuse_what_redis_would_not(address)
     except ValueError as error:
         raise UsageError(f"{without_password(place)}: {error}: a database is {FORMS}") from None
-    try:
-        from hypothesis.extra.redis import RedisExampleDatabase
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.exceptions import RedisError
-        from redis.retry import Retry
-    except ImportError as error:
-        if error.name != "redis":
-            raise
-        raise UsageError("a database on a Redis server needs its client: pip install 'scxlife[redis]'") from None
+    from hypothesis.extra.redis import RedisExampleDatabase
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.exceptions import RedisError
+    from redis.retry import Retry
+
     try:
         # Once more at once: a server closes what was idle for long.
         client = Redis.from_url(

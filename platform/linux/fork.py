@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from scxlife.platform.kernel import CgroupError
 
 from .descriptors import inheritable
+from .privileges import capabilities_of_children, give_up_protection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,9 +38,10 @@ def fork_exec(
     words, environment = [os.fsencode(word) for word in argv], {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
     if any(b"\0" in word for word in (os.fsencode(path), *words, *environment, *environment.values())):
         raise ValueError("embedded null byte")
-    if death_signal is not None:
+    kept = capabilities_of_children()
+    if death_signal is not None or kept is not None:
         # Loaded before the fork: the child of a process with threads may not take the locks of an import.
-        from .libc import set_parent_death_signal
+        from . import libc  # noqa: F401
     report, said = os.pipe2(os.O_CLOEXEC)
     parent = os.getpid()
     try:
@@ -48,12 +50,7 @@ def fork_exec(
         try:
             pid = os.fork()
             if pid == 0:
-                if death_signal is not None:
-                    set_parent_death_signal(death_signal)
-                    if os.getppid() != parent:
-                        # It ended before the kernel was asked to tell.
-                        os.kill(os.getpid(), signal.SIGKILL)
-                _become(path, words, environment, standard, cgroup, said)
+                _become(path, words, environment, standard, cgroup, said, kept, death_signal, parent)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(said)
@@ -71,14 +68,34 @@ def fork_exec(
 
 
 def _become(
-    path: str, argv: list[bytes], env: dict[bytes, bytes], standard: Sequence[int], cgroup: int | None, said: int
+    path: str,
+    argv: list[bytes],
+    env: dict[bytes, bytes],
+    standard: Sequence[int],
+    cgroup: int | None,
+    said: int,
+    kept: int | None,
+    death_signal: int | None,
+    parent: int,
 ) -> NoReturn:
     entered = False
     try:
+        if death_signal is not None:
+            from .libc import set_parent_death_signal
+
+            set_parent_death_signal(death_signal)
+            if os.getppid() != parent:
+                # It ended before the kernel was asked to tell.
+                os.kill(os.getpid(), signal.SIGKILL)
         os.setpgid(0, 0)
         if cgroup is not None:
             os.write(cgroup, b"0")
         entered = True
+        give_up_protection()
+        if kept is not None:
+            from .libc import set_capabilities
+
+            set_capabilities(kept)
         for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
             signal.signal(number, signal.SIG_DFL)
         for fd in inheritable():

@@ -12,6 +12,8 @@ _IN_NONBLOCK = os.O_NONBLOCK
 _IN_CLOEXEC = os.O_CLOEXEC
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+# linux/capability.h
+_CAPABILITY_VERSION = 0x20080522
 _MCL_CURRENT = 1
 _MCL_FUTURE = 2
 # fallocate(2): KEEP_SIZE and PUNCH_HOLE
@@ -47,6 +49,13 @@ def set_child_subreaper() -> None:
 
 def set_parent_death_signal(number: int) -> None:
     _checked(_libc.prctl(_PR_SET_PDEATHSIG, *map(ctypes.c_ulong, (number, 0, 0, 0))))
+
+
+def set_capabilities(mask: int) -> None:
+    """Keep these alone, permitted, effective and inheritable: capset(2), version 3. No bound of others is changed."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    low, high = mask & 0xFFFFFFFF, mask >> 32
+    _checked(_libc.capset(header, (ctypes.c_uint32 * 6)(low, low, low, high, high, high)))
 
 
 def lock_memory() -> None:

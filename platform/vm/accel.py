@@ -22,7 +22,7 @@ from typing import Literal
 
 import attrs
 
-from scxlife.platform.vm.cache import ArtifactError, CacheError, cache_root, prepare
+from scxlife.platform.vm.cache import ArtifactError, CacheError, cache_root, prepare, read_small
 
 Requested = Literal["auto", "kvm", "tcg"]
 
@@ -31,6 +31,8 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 #: Seconds. A working KVM needs 0.1; one that does not may hang for ever.
 _PROBE_TIMEOUT_S = 2.5
 _VERSION_TIMEOUT_S = 10.0
+#: Characters of what QEMU said.
+_LINE = 400
 _MTTCG_SOUND_FROM = (8, 1)
 
 # The probe's firmware, as `as` and `objdump -d` give it. It lies at 0xFFFF0000, the end of the first 4 GiB.
@@ -167,7 +169,7 @@ def _probe(qemu: Path) -> str:
 
 def _first_line(text: bytes) -> str:
     lines = text.decode("utf-8", "replace").strip().splitlines()
-    return lines[0] if lines else ""
+    return "".join(c if c.isprintable() else "?" for c in lines[0][:_LINE]) if lines else ""
 
 
 def _needs_single_thread(qemu: Path) -> bool:
@@ -192,10 +194,11 @@ class _Memory:
     def recall(self) -> _Findings | None:
         """None when nothing is known, or what is there can't be understood."""
         try:
-            found = json.loads(self._file.read_bytes())
-            if found["key"] == self._key:
-                self._kept = _Findings(bool(found["single_thread"]), found["kvm_fault"])
-        except (OSError, ValueError, KeyError, TypeError):
+            found = json.loads(read_small(self._file))
+            single, fault = found["single_thread"], found["kvm_fault"]
+            if found["key"] == self._key and isinstance(single, bool) and (fault is None or _is_line(fault)):
+                self._kept = _Findings(single, fault)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, CacheError):
             return None
         return self._kept
 
@@ -208,9 +211,16 @@ class _Memory:
             prepare(self._file.parent)
             with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False) as draft:
                 draft.write(text)
-            Path(draft.name).replace(self._file)
+            try:
+                Path(draft.name).replace(self._file)
+            except OSError:
+                Path(draft.name).unlink()
         except (OSError, CacheError):
             return
+
+
+def _is_line(fault: object) -> bool:
+    return isinstance(fault, str) and len(fault) <= _LINE and fault.isprintable()
 
 
 def _identity(file: Path) -> list[object]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import attrs
 
 from scxlife.platform.vm import interpreter
-from scxlife.platform.vm.cache import cache_root, entries, locked, publish, read_manifest
+from scxlife.platform.vm.cache import cache_root, entries, locked, publish, sound
 from scxlife.platform.vm.cpio import Tree
 from scxlife.platform.vm.elf import Placed, closure, loaded_part, merged_directories
 
@@ -46,7 +46,7 @@ INCOMPLETE = "scxlife: the initramfs is incomplete"
 STARTED = "scxlife: init"
 
 #: Part of the cache key: raise it when the layout of the base changes.
-_FORMAT = 2
+_FORMAT = 3
 # A prefix of its own: a payload that brings another Python to /bin must not replace the one that runs PID 1.
 _PREFIX = "/scxlife"
 _PYTHON = f"{_PREFIX}/bin/python3"
@@ -243,9 +243,9 @@ def applets(busybox: Path) -> Iterable[str]:
 def _published(key: str, tree: Tree, waiting: Callable[[str], None]) -> Path:
     entry = cache_root() / "guests" / key
     archive = entry / "base.cpio"
-    if read_manifest(entry) is None:
+    if not sound(entry, waiting):
         with locked(entry, waiting) as waited:
-            if not (waited and read_manifest(entry) is not None):
+            if not (waited and sound(entry, waiting)):
                 with publish(entry) as draft, (draft.path / archive.name).open("wb") as sink:
                     tree.write(sink)
                 _forget_old(entry.parent)

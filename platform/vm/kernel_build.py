@@ -43,7 +43,7 @@ def build(
     wish = kernel_source.parse(version, suite)
     fragment = kernel_config.shipped()
     digest = kernel_config.digest(fragment)
-    if not force and (present := _built(wish, digest)):
+    if not force and (present := kernels.intact(_built(wish, digest), progress)):
         return present
     if (architecture := packages.architecture()) != "amd64":
         raise ToolMissing(f"kernels can't be built on {architecture} yet", "build them on an amd64 machine")
@@ -56,7 +56,7 @@ def build(
     release = kernel_version + local_version
     entry = _root("kernels") / release
     with cache.locked(entry, progress.say) as waited:
-        if (waited or not force) and (done := _installed(release)):
+        if (waited or not force) and (done := kernels.intact(_installed(release), progress)):
             return done
         objects = _root("kernel-objects") / release
         if force:

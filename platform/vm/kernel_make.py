@@ -68,7 +68,7 @@ class Make:
 @contextmanager
 def making(linux: Path, objects: Path, pahole: Path, local_version: str, release: str) -> Iterator[Make]:
     log = cache.prepare(cache.cache_root() / "logs") / f"kernel-{release}.log"
-    with log.open("w", encoding="utf-8") as file:
+    with cache.create(log) as file:
         yield Make(linux, objects, release, pahole, local_version, log, file)
 
 

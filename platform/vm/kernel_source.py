@@ -61,12 +61,12 @@ def parse(version: str, suite: str | None = None) -> Wish:
 
 def fetch(progress: Progress, wish: Wish, *, refresh: bool) -> Path:
     """The entry with the newest source that ``wish`` takes, fetched if it is not here."""
-    if not refresh and (present := _newest(wish)):
+    if not refresh and (present := _newest(wish)) and cache.sound(present, progress.say):
         return present
     for name in (wish.suite,) if wish.suite else _SUITES:
         with packages.open_suite(name, progress) as lists:
             # Another process may have fetched it while this one waited for the lists.
-            if not refresh and (present := _newest(wish)):
+            if not refresh and (present := _newest(wish)) and cache.sound(present, progress.say):
                 return present
             lists.update(progress)
             if not lists.names(re.escape(wish.package)):
@@ -87,7 +87,7 @@ def _fetch(progress: Progress, lists: Suite, package: Package) -> Path:
     entry = _directory() / package.version
     with cache.locked(entry, progress.say):
         # A package version never changes its content.
-        if cache.read_manifest(entry) is not None:
+        if cache.sound(entry, progress.say):
             return entry
         with cache.publish(entry) as draft:
             deb = lists.download(package, draft.path, progress)
@@ -152,7 +152,8 @@ def _newest(wish: Wish) -> Path | None:
     found = [
         entry
         for entry, manifest in cache.entries(_directory())
-        if manifest.get("package") == wish.package
+        if cache.text_of(manifest, "package", "suite", "kernel_version") is not None
+        and manifest.get("package") == wish.package
         and wish.takes(entry.name)
         and wish.suite in (None, manifest.get("suite"))
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from scxlife.platform.vm import cache, packages
-from scxlife.platform.vm.cache import NotInstalled
+from scxlife.platform.vm.cache import Damaged, NotInstalled
 from scxlife.platform.vm.packages import Package, PackageNotFound, Suite, version_key
 from scxlife.platform.vm.progress import Progress
 
@@ -47,11 +47,11 @@ def fetch(progress: Progress, *, suite: str = "sid", force: bool = False) -> Ker
 
     Raises ArtifactError of one kind or another.
     """
-    if not force and (present := _newest_of(suite)):
+    if not force and (present := intact(_newest_of(suite), progress)):
         return present
     with packages.open_suite(suite, progress) as lists:
         # Another process may have fetched it while this one waited for the lists.
-        if not force and (present := _newest_of(suite)):
+        if not force and (present := intact(_newest_of(suite), progress)):
             return present
         lists.update(progress)
         version, package = _resolve(lists)
@@ -60,7 +60,28 @@ def fetch(progress: Progress, *, suite: str = "sid", force: bool = False) -> Ker
             deb = lists.download(package, draft.path, progress)
             store(draft, deb, version, package, suite)
             deb.unlink()
-    return _kernel(entry, cache.read_manifest(entry) or {})
+    kernel = _kernel(entry, cache.read_manifest(entry) or {})
+    assert kernel is not None
+    return kernel
+
+
+def intact(kernel: Kernel | None, progress: Progress) -> Kernel | None:
+    """``kernel`` if it is what its manifest says; else None, and ``progress`` is told. Raises CacheError."""
+    try:
+        return kernel and verified(kernel)
+    except Damaged as damage:
+        progress.say(f"{damage}; it is made again")
+        return None
+
+
+def verified(kernel: Kernel) -> Kernel:
+    """``kernel``, whose image is what its manifest says. Raises Damaged with what makes it again, CacheError."""
+    try:
+        cache.verify(kernel.vmlinuz.parent, lambda manifest: cache.digests_of({"vmlinuz": manifest.get("sha256")}))
+    except Damaged as damage:
+        build = f"scxlife kernel build {kernel.version.partition('-')[0]}"
+        raise Damaged(str(damage), f"run: {build if kernel.built else _FETCH}") from None
+    return kernel
 
 
 def store(draft: cache.Draft, deb: Path, version: str, package: Package, suite: str) -> None:
@@ -84,24 +105,31 @@ def store(draft: cache.Draft, deb: Path, version: str, package: Package, suite: 
 
 
 def installed() -> list[Kernel]:
-    """The kernels of the cache, newest first. What is incomplete is not one of them."""
-    found = [_kernel(entry, manifest) for entry, manifest in cache.entries(_directory()) if _sound(entry, manifest)]
+    """The kernels of the cache, newest first. One that is incomplete is not among them; their content is compared by
+    ``verified``. Raises CacheError."""
+    found = [kernel for entry, manifest in cache.entries(_directory()) if (kernel := _kernel(entry, manifest))]
     return sorted(found, key=lambda kernel: version_key(kernel.version), reverse=True)
 
 
 def find(name: str | None = None) -> Kernel:
-    """The newest kernel, or the newest whose version is ``name`` or begins with it (``7.2``). Raises NotInstalled."""
+    """The newest kernel, or the newest whose version is ``name`` or begins with it (``7.2``).
+
+    Raises NotInstalled, Damaged, CacheError.
+    """
     kernels = installed()
     if not kernels:
-        raise NotInstalled("no kernel is here yet", f"run: {_FETCH}")
+        raise NotInstalled(f"no kernel is here yet{cache.unsound(_directory())}", f"run: {_FETCH}")
     if name is None:
-        return kernels[0]
+        return verified(kernels[0])
     for kernel in kernels:
         rest = kernel.version.removeprefix(name)
         if kernel.version == name or (kernel.version.startswith(name) and not rest[0].isdigit()):
-            return kernel
-    there = ", ".join(kernel.version for kernel in kernels)
-    raise NotInstalled(f"there is no kernel {name}; there is {there}", f"run: {_FETCH} --force")
+            return verified(kernel)
+    known = [kernel.version for kernel in kernels]
+    there = ", ".join(known)
+    raise NotInstalled(
+        f"there is no kernel {name}; there is {there}{cache.unsound(_directory(), *known)}", f"run: {_FETCH} --force"
+    )
 
 
 def _resolve(lists: Suite) -> tuple[str, Package]:
@@ -132,18 +160,15 @@ def _newest_of(suite: str) -> Kernel | None:
     return next((kernel for kernel in installed() if kernel.suite == suite and not kernel.built), None)
 
 
-def _sound(entry: Path, manifest: Mapping[str, object]) -> bool:
-    try:
-        return (entry / "vmlinuz").stat().st_size == manifest.get("size")
-    except OSError:
-        return False
-
-
-def _kernel(entry: Path, manifest: Mapping[str, object]) -> Kernel:
+def _kernel(entry: Path, manifest: Mapping[str, object]) -> Kernel | None:
+    """The kernel of ``entry``; None if its manifest makes no sense, or its image is not as long as that says."""
     words = ("package", "package_version", "suite", "fetched_at", "sha256")
-    return Kernel(
-        version=entry.name,
-        vmlinuz=entry / "vmlinuz",
-        size=int(str(manifest["size"])),
-        **{word: str(manifest[word]) for word in words},
-    )
+    texts, size = cache.text_of(manifest, *words), manifest.get("size")
+    if texts is None or cache.digests_of({"vmlinuz": texts[-1]}) is None or not isinstance(size, int):
+        return None
+    try:
+        if (entry / "vmlinuz").lstat().st_size != size:
+            return None
+    except OSError:
+        return None
+    return Kernel(version=entry.name, vmlinuz=entry / "vmlinuz", size=size, **dict(zip(words, texts, strict=True)))

@@ -19,7 +19,7 @@ from pathlib import Path
 import attrs
 
 from scxlife.platform.vm import children
-from scxlife.platform.vm.cache import ArtifactError, cache_root, locked, prepare
+from scxlife.platform.vm.cache import ArtifactError, cache_root, create, locked, prepare
 from scxlife.platform.vm.progress import Progress, Step
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -156,11 +156,12 @@ def open_suite(name: str, progress: Progress) -> Iterator[Suite]:
         signed = f"signed-by={_KEYRING} " if _KEYRING.exists() else ""
         # Only the lists of packages: a host may be configured to fetch AppStream data and more with each.
         source = f"deb [{signed}target=Packages] {host_mirror(progress)} {name} main\n"
-        (home / "sources.list").write_text(source)
-        (home / "status").touch()
         # The host's hooks are for the host's lists.
         hooks = ("APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success")
-        (home / "apt.conf").write_text("".join(f"#clear {hook};\n" for hook in hooks))
+        conf = "".join(f"#clear {hook};\n" for hook in hooks)
+        for file, text in (("sources.list", source), ("status", ""), ("apt.conf", conf)):
+            with create(home / file) as sink:
+                sink.write(text)
         yield Suite(name, home)
 
 

@@ -28,14 +28,15 @@ _TAIL_LINES = 15
 def fetch(progress: Progress) -> Path:
     """The pahole of the cache, fetched if it is not here. The kernel's BTF needs 1.26 or newer."""
     found = [entry for entry, _ in cache.entries(_directory())]
-    if found:
-        return max(found, key=lambda entry: version_key(entry.name)) / "pahole"
+    newest = max(found, key=lambda entry: version_key(entry.name), default=None)
+    if newest is not None and cache.sound(newest, progress.say):
+        return newest / "pahole"
     with packages.open_suite(_SUITE, progress) as lists:
         lists.update(progress)
         parts = [lists.package(name) for name in _PACKAGES]
         entry = _directory() / parts[0].version
         with cache.locked(entry, progress.say) as waited:
-            if waited and cache.read_manifest(entry) is not None:
+            if waited and cache.sound(entry, progress.say):
                 return entry / "pahole"
             with cache.publish(entry) as draft:
                 for part in parts:

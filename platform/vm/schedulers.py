@@ -15,13 +15,14 @@ import hashlib
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 
 from scxlife.platform.vm import cache, children, packages
-from scxlife.platform.vm.cache import ArtifactError, NotInstalled
+from scxlife.platform.vm.cache import ArtifactError, Damaged, NotInstalled
 from scxlife.platform.vm.packages import version_key
 from scxlife.platform.vm.progress import Progress
 
@@ -91,7 +92,7 @@ def build(progress: Progress, *, jobs: int | None = None, suite: str = "sid", fo
 
     Raises ArtifactError of one kind or another, BuildFailed for make.
     """
-    if not force and (present := _newest_of(suite)):
+    if not force and (present := _intact(_newest_of(suite), progress)):
         return present
     if (architecture := packages.architecture()) != "amd64":
         raise ToolMissing(f"schedulers can't be built on {architecture} yet", "build them on an amd64 machine")
@@ -99,30 +100,37 @@ def build(progress: Progress, *, jobs: int | None = None, suite: str = "sid", fo
     source = _source(progress, suite, refresh=force)
     entry = _root("schedulers") / source.name
     with cache.locked(entry, progress.say) as waited:
-        if (waited or not force) and _sound(entry, cache.read_manifest(entry) or {}):
-            return _set(entry)
+        present = _set(entry, cache.read_manifest(entry) or {})
+        if (waited or not force) and (present := _intact(present, progress)):
+            return present
         toolkit = _root("toolkits") / source.name
         with cache.locked(toolkit, progress.say), cache.publish(entry) as draft:
             with cache.publish(toolkit) as tools:
                 _build_all(progress, source, draft, tools, clang, jobs or os.cpu_count() or 1)
                 tools.manifest.update(version=source.name, clang=clang)
             draft.manifest.update(version=source.name, suite=suite, clang=clang, built_at=_now())
-    return _set(entry)
+    built = _set(entry, cache.read_manifest(entry) or {})
+    assert built is not None
+    return built
 
 
 def installed() -> list[SchedulerSet]:
-    """The sets of the cache, newest first. What is incomplete is not one of them."""
-    found = [_set(entry) for entry, manifest in cache.entries(_root("schedulers")) if _sound(entry, manifest)]
+    """The sets of the cache, newest first. One that is incomplete is not among them. Raises CacheError."""
+    found = [one for entry, manifest in cache.entries(_root("schedulers")) if (one := _set(entry, manifest))]
     return sorted(found, key=lambda one: version_key(one.version), reverse=True)
 
 
 def find(name: str) -> Path:
-    """The executable ``name`` of the newest set. Raises NotInstalled, with a suggestion for a name that is mistyped."""
+    """The executable ``name`` of the newest set, which is what its manifest says.
+
+    Raises NotInstalled, with a suggestion for a name that is mistyped; Damaged, CacheError.
+    """
     sets = installed()
     if not sets:
-        raise NotInstalled("no scheduler is here yet", f"run: {_BUILD}")
+        raise NotInstalled(f"no scheduler is here yet{cache.unsound(_root('schedulers'))}", f"run: {_BUILD}")
     newest = sets[0]
     if name in newest.sha256:
+        verify(newest, name)
         return newest.path(name)
     close = difflib.get_close_matches(name, [*newest.names, *(n.removeprefix("scx_") for n in newest.names)], n=1)
     there = f"there is {', '.join(newest.names)}"
@@ -136,25 +144,25 @@ def toolkit() -> Toolkit:
     """The newest toolkit whose source is here as well. Raises NotInstalled."""
     found = sorted(cache.entries(_root("toolkits")), key=lambda pair: version_key(pair[0].name), reverse=True)
     for entry, manifest in found:
-        source = _root("sources") / entry.name
-        if cache.read_manifest(source) is not None:
+        source, clang = _root("sources") / entry.name, manifest.get("clang")
+        if cache.read_manifest(source) is not None and isinstance(clang, int) and cache.sound(entry, _to_stderr):
             return Toolkit(
                 version=entry.name,
                 bpftool=entry / "bpftool",
                 libbpf=entry / "libbpf.a",
                 include=entry / "include",
                 linux=source / "linux",
-                clang=int(str(manifest["clang"])),
+                clang=clang,
             )
     raise NotInstalled("there is nothing yet to build schedulers with", f"run: {_BUILD}")
 
 
 def _source(progress: Progress, suite: str, *, refresh: bool) -> Path:
     """The entry with the newest source of ``suite``, fetched if it is not here."""
-    if not refresh and (present := _newest_source_of(suite)):
+    if not refresh and (present := _newest_source_of(suite)) and cache.sound(present, progress.say):
         return present
     with packages.open_suite(suite, progress) as lists:
-        if not refresh and (present := _newest_source_of(suite)):
+        if not refresh and (present := _newest_source_of(suite)) and cache.sound(present, progress.say):
             return present
         lists.update(progress)
         # The series of the suite's kernel: a suite can hold the source of a newer one that nothing boots yet.
@@ -166,7 +174,7 @@ def _source(progress: Progress, suite: str, *, refresh: bool) -> Path:
         entry = _root("sources") / package.version
         with cache.locked(entry, progress.say):
             # A package version never changes its content.
-            if cache.read_manifest(entry) is not None:
+            if cache.sound(entry, progress.say):
                 return entry
             with cache.publish(entry) as draft:
                 deb = lists.download(headers, draft.path, progress)
@@ -258,7 +266,7 @@ def _make(progress: Progress, source: Path, work: Path, clang: int, jobs: int) -
     linked: set[str] = set()
     tail: list[str] = []
     log = cache.prepare(_root("logs")) / f"schedulers-{source.name}.log"
-    with log.open("w", encoding="utf-8") as file, progress.step("building schedulers") as step:
+    with cache.create(log) as file, progress.step("building schedulers") as step:
 
         def line(text: str) -> None:
             file.write(f"{text}\n")
@@ -328,22 +336,43 @@ def _newest_source_of(suite: str) -> Path | None:
     return max(found, key=lambda entry: version_key(entry.name), default=None)
 
 
-def _sound(entry: Path, manifest: Mapping[str, object]) -> bool:
-    programs = manifest.get("schedulers")
-    return isinstance(programs, dict) and all(os.access(entry / name, os.X_OK) for name in programs)
+def _set(entry: Path, manifest: Mapping[str, object]) -> SchedulerSet | None:
+    """The set of ``entry``; None if its manifest makes no sense, or one of its programs can't be executed."""
+    texts, clang = cache.text_of(manifest, "suite", "built_at"), manifest.get("clang")
+    digests = cache.digests_of(manifest.get("schedulers"))
+    if texts is None or digests is None or not isinstance(clang, int):
+        return None
+    if not all(os.access(entry / name, os.X_OK, follow_symlinks=False) for name in digests):
+        return None
+    return SchedulerSet(entry.name, entry, digests, texts[0], clang, texts[1])
 
 
-def _set(entry: Path) -> SchedulerSet:
-    manifest = cache.read_manifest(entry) or {}
-    programs = manifest.get("schedulers")
-    return SchedulerSet(
-        version=entry.name,
-        directory=entry,
-        sha256=dict(programs) if isinstance(programs, dict) else {},
-        suite=str(manifest.get("suite", "")),
-        clang=int(str(manifest.get("clang", 0))),
-        built_at=str(manifest.get("built_at", "")),
-    )
+def verify(one: SchedulerSet, *names: str) -> None:
+    """Compare these programs of the set with its manifest. Raises Damaged, CacheError."""
+
+    def wanted(manifest: Mapping[str, object]) -> Mapping[str, str] | None:
+        digests = cache.digests_of(manifest.get("schedulers")) or {}
+        return {name: digests[name] for name in names} if digests.keys() >= set(names) else None
+
+    try:
+        cache.verify(one.directory, wanted)
+    except Damaged as damage:
+        raise Damaged(str(damage), f"run: {_BUILD}") from None
+
+
+def _intact(one: SchedulerSet | None, progress: Progress) -> SchedulerSet | None:
+    """``one`` if its programs are what its manifest says; else None, and ``progress`` is told."""
+    try:
+        if one is not None:
+            verify(one, *one.names)
+        return one
+    except Damaged as damage:
+        progress.say(f"{damage}; it is made again")
+        return None
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def _now() -> str:

@@ -34,7 +34,7 @@ from .schedulers import PAIRS
 pytestmark = pytest.mark.guest
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
-LIMIT = 200
+LIMIT = 700
 PATIENCE = ("--liveness", "20s")
 #: Seconds from one move to the next, more or less than simulated: a guest under emulation shares a processor, and the
 #: verifier's work on a load is a second's where nobody else wants it.
@@ -98,7 +98,19 @@ def as_on(kernel: Kernel, told: Scenario) -> Scenario:
 def lived(kernel: Kernel, sched_args: str, options: str, tape: Path) -> Way:
     words = ["--kernel", kernel.version, "--scheduler", str(fault_scheduler()), "--sched-args", sched_args]
     done = subprocess.run(
-        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", "--tape", str(tape), *words, *PATIENCE, *options.split()],
+        [
+            *SCXLIFE,
+            "vm",
+            "run",
+            "--json",
+            "--timeout",
+            "600s",
+            "--tape",
+            str(tape),
+            *words,
+            *PATIENCE,
+            *options.split(),
+        ],
         capture_output=True,
         text=True,
         timeout=LIMIT,

@@ -60,7 +60,7 @@ def test_a_stale_readiness_file_is_not_believed(tmp_path: Path) -> None:
 def test_a_daemon_that_never_says_it_is_ready_is_gone_afterwards(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     daemon = script(tmp_path, f"#!/bin/sh\nsleep 300 & echo $$ $! > {pid_file}\nwait\n")
-    words = ("--ready", f"file:{tmp_path}/ready", "--liveness", "300ms", "--attach-timeout", "100ms", "--", daemon)
+    words = ("--ready", f"file:{tmp_path}/ready", "--liveness", "5s", "--attach-timeout", "100ms", "--", daemon)
     code, outcome = scxlife(*words, tmp=tmp_path)
     assert (code, outcome["exit"]) == (11, {"signal": signal.SIGKILL})
     assert outcome["reason"] == "not ready in time"

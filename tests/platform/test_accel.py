@@ -111,6 +111,26 @@ def test_a_memory_that_makes_no_sense_is_no_memory(qemu: Qemu, kvm: Path, tmp_pa
     assert probes(tmp_path) == 1
 
 
+@pytest.mark.parametrize(
+    "fault", [7, ["x"], "\x1b[31mred", "x" * 10_000, {"a": 1}], ids=["number", "list", "escape", "long", "object"]
+)
+def test_L11_a_remembered_fault_that_makes_no_sense_is_forgotten(
+    qemu: Qemu, kvm: Path, tmp_path: Path, fault: object
+) -> None:
+    assert accel.choose("auto", qemu=qemu("exit 33"), kvm=kvm).name == "kvm"
+    kept = tmp_path / "cache" / "scxlife" / "accel.json"
+    kept.write_text(json.dumps({**json.loads(kept.read_text()), "kvm_fault": fault}))
+    assert accel.choose("auto", qemu=tmp_path / "qemu", kvm=kvm).name == "kvm"
+    assert probes(tmp_path) == 2
+
+
+def test_L11_a_memory_that_others_can_write_to_is_not_read(qemu: Qemu, kvm: Path, tmp_path: Path) -> None:
+    accel.choose("auto", qemu=qemu("exit 33"), kvm=kvm)
+    (tmp_path / "cache" / "scxlife" / "accel.json").chmod(0o666)
+    accel.choose("auto", qemu=tmp_path / "qemu", kvm=kvm)
+    assert probes(tmp_path) == 2
+
+
 def test_a_qemu_that_is_missing_is_told(kvm: Path, tmp_path: Path) -> None:
     with pytest.raises(accel.AccelUnavailable, match="version"):
         accel.choose("auto", qemu=tmp_path / "none", kvm=kvm)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -130,7 +133,9 @@ def test_who_waited_for_a_builder_that_was_killed_builds_itself(builders: list[B
     assert second.line() == "building"
     second.go_on()
     assert second.line() == "published"
-    assert cache.read_manifest(entry) == {"format": cache.FORMAT, "waited": True}
+    manifest = cache.read_manifest(entry)
+    assert manifest is not None
+    assert (manifest["format"], manifest["waited"]) == (cache.FORMAT, True)
 
 
 def test_what_a_live_builder_has_begun_is_not_swept_away(builders: list[Builder], entry: Path) -> None:
@@ -192,9 +197,9 @@ def test_a_relative_cache_home_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_cache_that_others_can_write_to_is_refused(root: Path, entry: Path) -> None:
     root.mkdir()
     root.chmod(0o777)
-    with pytest.raises(cache.CacheError, match="belongs to the user") as raised:
+    with pytest.raises(cache.CacheError, match=r"other users can write to .*/scxlife$") as raised:
         publish(entry)
-    assert "XDG_CACHE_HOME" in raised.value.hint
+    assert f"chmod -R go-w {root}" in raised.value.hint
 
 
 def test_a_cache_behind_a_symlink_is_refused(root: Path, entry: Path, tmp_path: Path) -> None:
@@ -229,3 +234,179 @@ def test_the_lock_is_not_inherited_by_children(entry: Path) -> None:
             assert not waited
     finally:
         child.communicate()
+
+
+# -- what is in it is checked before it is used
+
+
+def nobody(path: Path) -> None:
+    os.chown(path, 65534, 65534, follow_symlinks=False)
+
+
+def open_to(path: Path) -> None:
+    path.chmod(path.stat().st_mode | 0o020)
+
+
+def linked(path: Path) -> None:
+    """A link in its place, to the same thing outside the cache."""
+    outside = cache.cache_root().parent / "outside"
+    path.rename(outside)
+    path.symlink_to(outside)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
+#: Parts of a cache with the entry things/1.0, from its root.
+PARTS = (".", "things", "things/1.0", "things/1.0/manifest.json", "things/1.0/file")
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    ("spoil", "message", "hint"),
+    [
+        pytest.param(nobody, "belongs to the user id 65534", "rm -r ", marks=needs_root),
+        (open_to, "other users can write to", "chmod -R go-w "),
+        (linked, "is a link", "rm "),
+    ],
+    ids=["foreign", "writable", "link"],
+)
+def test_L11_what_others_can_change_is_not_read(
+    entry: Path, part: str, spoil: Callable[[Path], None], message: str, hint: str
+) -> None:
+    publish(entry)
+    spoiled = Path(os.path.normpath(cache.cache_root() / part))
+    spoil(spoiled)
+    with pytest.raises(cache.CacheError, match=message) as raised:
+        for found, _ in cache.entries(entry.parent):
+            cache.verify(found, lambda manifest: cache.digests_of(manifest["content"]))
+    assert str(raised.value).count(str(spoiled)) == 1
+    assert hint in raised.value.hint
+
+
+def test_L11_what_chmod_mends_is_read_again(entry: Path) -> None:
+    publish(entry)
+    open_to(entry)
+    with pytest.raises(cache.CacheError) as raised:
+        cache.read_manifest(entry)
+    (command,) = re.findall(r"run: (chmod .*?) \(", raised.value.hint)
+    subprocess.run(command, shell=True, check=True)
+    assert cache.sound(entry, nothing)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o077])
+def test_what_is_published_can_be_read_under_any_umask(entry: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        publish(entry)
+    finally:
+        os.umask(before)
+    assert cache.sound(entry, nothing)
+
+
+def tree(draft: Path) -> None:
+    (draft / "file").write_text("content")
+    (draft / "folder" / "deep").mkdir(parents=True)
+    (draft / "folder" / "deep" / "program").touch(0o755)
+    (draft / "folder" / "link").symlink_to("deep")
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a byte of a file": lambda e: (e / "file").write_text("contenT"),
+    "a file cut short": lambda e: (e / "file").write_text("conten"),
+    "a file gone": lambda e: (e / "file").unlink(),
+    "a folder in its place": lambda e: ((e / "file").unlink(), (e / "file").mkdir()),
+    "a FIFO in its place": lambda e: ((e / "file").unlink(), os.mkfifo(e / "file")),
+    "a file more in a folder": lambda e: (e / "folder" / "more").touch(),
+    "a link elsewhere": lambda e: ((e / "folder" / "link").unlink(), (e / "folder" / "link").symlink_to("/etc")),
+    "a program that is none": lambda e: (e / "folder" / "deep" / "program").chmod(0o644),
+    "a FIFO in a folder": lambda e: os.mkfifo(e / "folder" / "fifo"),
+    "a folder gone": lambda e: shutil.rmtree(e / "folder"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_L11_a_damaged_entry_is_named_and_made_again(entry: Path, damage: Callable[[Path], object]) -> None:
+    def make() -> list[str]:
+        told: list[str] = []
+        if not cache.sound(entry, told.append):
+            with cache.locked(entry, nothing), cache.publish(entry) as draft:
+                tree(draft.path)
+        return told
+
+    assert (make(), make()) == ([], [])
+    damage(entry)
+    (told,) = make()
+    assert told.startswith(f"{entry} is damaged: ")
+    assert told.endswith("; it is made again")
+    assert make() == []
+
+
+MANIFESTS = [
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"format": 1, "content": [] }',
+    b'{"format": 1, "content": {"../file": "' + b"0" * 64 + b'"}}',
+    b'{"format": 1, "content": {"/etc/passwd": "' + b"0" * 64 + b'"}}',
+    b'{"format": 1, "content": {"file": 7}}',
+    b'{"format": 1, "content": {"file": "short"}}',
+    b'{"format": 1, "content": {"..": "' + b"0" * 64 + b'"}}',
+    b'{"format": 1, "x": "' + b"x" * (2 << 20) + b'"}',
+]
+
+
+@pytest.mark.parametrize("content", MANIFESTS, ids=range(len(MANIFESTS)))
+def test_L11_a_manifest_that_makes_no_sense_is_not_sound(entry: Path, content: bytes) -> None:
+    publish(entry)
+    (entry / cache.MANIFEST).write_bytes(content)
+    assert not cache.sound(entry, lambda _: None)
+
+
+def test_L11_a_manifest_that_is_a_fifo_is_not_waited_for(entry: Path) -> None:
+    publish(entry)
+    (entry / cache.MANIFEST).unlink()
+    os.mkfifo(entry / cache.MANIFEST)
+    assert list(cache.entries(entry.parent)) == []
+
+
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_L11_a_link_in_the_place_of_an_entry_is_replaced(entry: Path, tmp_path: Path, target: str) -> None:
+    (tmp_path / "there").mkdir()
+    cache.prepare(entry.parent)
+    entry.symlink_to(tmp_path / target)
+    publish(entry)
+    assert not entry.is_symlink()
+    assert list((tmp_path / "there").iterdir()) == []
+    assert hidden(entry.parent) == []
+    assert [path for path in entry.parent.iterdir() if path.is_symlink()] == []
+
+
+def test_a_file_is_created_in_the_place_of_a_link(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine")
+    log = cache.prepare(root / "logs") / "x.log"
+    log.symlink_to(tmp_path / "victim")
+    with cache.create(log) as file:
+        file.write("log")
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert log.read_text() == "log"
+
+
+REPLACER = """
+import sys
+from pathlib import Path
+from scxlife.platform.vm import cache
+entry = Path(sys.argv[1])
+print("ready", flush=True)
+for number in range(60):
+    with cache.locked(entry, lambda text: None), cache.publish(entry) as draft:
+        (draft.path / "file").write_text(str(number) * 100_000)
+"""
+
+
+def test_L11_an_entry_that_is_replaced_meanwhile_is_never_damaged(entry: Path) -> None:
+    publish(entry)
+    with subprocess.Popen([sys.executable, "-c", REPLACER, str(entry)], stdout=subprocess.PIPE) as replacer:
+        assert replacer.stdout is not None
+        replacer.stdout.readline()
+        while replacer.poll() is None:
+            cache.sound(entry, nothing)
+    assert replacer.returncode == 0
+    assert cache.sound(entry, nothing)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scxlife.platform.vm import image, interpreter
+from scxlife.platform.vm.cache import CacheError
 from scxlife.platform.vm.interpreter import ImportMeasureError
 
 busybox = shutil.which("busybox")
@@ -112,6 +114,32 @@ def test_the_same_contents_are_built_once_and_a_changed_source_again(own_cache: 
     assert image.build_base(entry=ENTRY).archive.stat().st_ino == written
     (own_cache / "entry_package" / "inner.py").write_text("changed = True\n")
     assert image.build_base(entry=ENTRY).archive != first.archive
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda archive: archive.write_bytes(archive.read_bytes()[:-1] + b"X"),
+        lambda archive: archive.write_bytes(archive.read_bytes()[:-1]),
+        lambda archive: archive.unlink(),
+        lambda archive: (archive.unlink(), os.mkfifo(archive)),
+        lambda archive: (archive.unlink(), archive.mkdir()),
+    ],
+    ids=["byte", "length", "gone", "fifo", "folder"],
+)
+def test_L11_a_damaged_base_is_named_and_built_again(damage: Callable[[Path], object]) -> None:
+    sound = image.build_base(entry=ENTRY).archive.read_bytes()
+    damage(image.build_base(entry=ENTRY).archive)
+    told: list[str] = []
+    archive = image.build_base(entry=ENTRY, waiting=told.append).archive
+    assert archive.read_bytes() == sound
+    assert set(told) == {f"{archive.parent} is damaged: base.cpio differs from its manifest; it is made again"}
+
+
+def test_L11_a_base_that_others_can_write_to_is_refused() -> None:
+    image.build_base(entry=ENTRY).archive.chmod(0o666)
+    with pytest.raises(CacheError, match=r"other users can write to .*/base\.cpio"):
+        image.build_base(entry=ENTRY)
 
 
 def test_another_init_is_another_base(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,6 +195,92 @@ def test_a_kernel_that_was_cut_is_not_listed(root: Path) -> None:
     assert kernels.installed() == []
 
 
+def changed(vmlinuz: Path) -> None:
+    """Some bytes in the middle: the same length, and the same times."""
+    before = vmlinuz.stat()
+    content = bytearray(vmlinuz.read_bytes())
+    content[2:5] = b"XXX"
+    vmlinuz.write_bytes(content)
+    os.utime(vmlinuz, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_L11_a_changed_kernel_is_not_booted(root: Path) -> None:
+    changed(put(root, "7.2.13+deb14-amd64"))
+    with pytest.raises(cache.Damaged, match="is damaged: vmlinuz differs from its manifest") as raised:
+        kernels.find()
+    assert raised.value.hint == "run: scxlife kernel fetch"
+    put(root, "7.1.1")
+    assert kernels.find("7.1").version == "7.1.1"
+
+
+def test_L11_a_changed_kernel_of_ones_own_says_how_to_build_it(root: Path) -> None:
+    changed(put(root, "6.12.117-1-scxlife-3d7cff1e", package="linux-source"))
+    with pytest.raises(cache.Damaged) as raised:
+        kernels.find()
+    assert raised.value.hint == "run: scxlife kernel build 6.12.117"
+
+
+def test_L11_vm_run_names_a_changed_kernel(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    changed(put(root, "7.2.13+deb14-amd64"))
+    started = subprocess.run(
+        [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--no-scheduler", "--", "true"], timeout=600
+    )
+    said = capfd.readouterr().err
+    assert started.returncode == 1
+    assert said.endswith("is damaged: vmlinuz differs from its manifest\nhint: run: scxlife kernel fetch\n")
+
+
+@needs_apt
+def test_L11_a_changed_kernel_is_fetched_again(repository: Repository) -> None:
+    content = offer(repository, "7.2.13+deb14-amd64", "7.2.13-1", binary_package=True)
+    changed(kernels.fetch(silent()).vmlinuz)
+    told = io.StringIO()
+    assert kernels.fetch(PlainLines(told)).vmlinuz.read_bytes() == content
+    assert "is damaged: vmlinuz differs from its manifest; it is made again" in told.getvalue()
+    assert kernels.find().version == "7.2.13+deb14-amd64"
+
+
+def test_L11_a_changed_kernel_is_told_where_it_is_listed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed(put(root, "7.2.13+deb14-amd64"))
+    put(root, "7.1.1")
+    assert run("list") == 0
+    listed = capsys.readouterr()
+    assert listed.out.startswith("7.1.1 ")
+    assert "7.2.13+deb14-amd64 is damaged" in listed.err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": "6"},
+        {"size": 6.5},
+        {"sha256": "../../etc/passwd"},
+        {"sha256": None},
+        {"suite": "\x1b[31msid"},
+        {"package": ["linux"]},
+        {"fetched_at": "x" * 100_000},
+    ],
+    ids=str,
+)
+def test_L11_a_kernel_whose_manifest_makes_no_sense_is_named(root: Path, wrong: dict[str, object]) -> None:
+    entry = put(root, "7.2.13+deb14-amd64").parent
+    manifest = json.loads((entry / "manifest.json").read_text())
+    (entry / "manifest.json").write_text(json.dumps({**manifest, **wrong}))
+    assert kernels.installed() == []
+    with pytest.raises(cache.NotInstalled, match=r"damaged in .*/kernels: '7\.2\.13\+deb14-amd64'") as raised:
+        kernels.find()
+    assert raised.value.hint == "run: scxlife kernel fetch"
+
+
+def test_L11_a_kernel_that_is_a_link_is_refused(root: Path, tmp_path: Path) -> None:
+    vmlinuz = put(root, "7.2.13+deb14-amd64")
+    vmlinuz.rename(tmp_path / "elsewhere")
+    vmlinuz.symlink_to(tmp_path / "elsewhere")
+    # Its length is that of the link, so it is not even listed.
+    with pytest.raises(cache.NotInstalled, match="damaged in"):
+        kernels.find()
+
+
 def run(*argv: str) -> int:
     parser = argparse.ArgumentParser(prog="scxlife kernel")
     command.add_arguments(parser)

@@ -79,7 +79,8 @@ def put(root: Path, version: str, *names: str) -> None:
     with cache.locked(entry, print), cache.publish(entry) as draft:
         for name in names:
             (draft.path / name).touch(mode=0o755)
-        draft.manifest.update(schedulers=dict.fromkeys(names, "0"), suite="sid", clang=19, built_at="")
+        digest = hashlib.sha256().hexdigest()
+        draft.manifest.update(schedulers=dict.fromkeys(names, digest), suite="sid", clang=19, built_at="")
 
 
 def build(**options: int | bool) -> schedulers.SchedulerSet:
@@ -286,6 +287,30 @@ def run() -> Callable[..., int]:
         return command.run(parser.parse_args(argv))
 
     return run
+
+
+def test_L11_a_changed_scheduler_is_not_run_and_is_built_again(root: Path) -> None:
+    source(root, MAKEFILE)
+    built = build()
+    built.path("scx_two").write_text(built.path("scx_two").read_text().replace("scx_two", "scx_bad"))
+    assert schedulers.find("scx_one").is_file()
+    with pytest.raises(cache.Damaged, match="is damaged: scx_two differs from its manifest") as raised:
+        schedulers.find("scx_two")
+    assert raised.value.hint == "run: scxlife schedulers build"
+    build()
+    assert "scx_two" in schedulers.find("scx_two").read_text()
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/bin/sh", "a/b", "", ".", "..", "a\x1b[m", ".hidden"])
+def test_L11_a_scheduler_name_that_is_a_path_is_refused(root: Path, name: str) -> None:
+    put(root, "7.2.13-1", "scx_simple")
+    manifest = root / "schedulers" / "7.2.13-1" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    told["schedulers"][name] = hashlib.sha256().hexdigest()
+    manifest.write_text(json.dumps(told))
+    assert schedulers.installed() == []
+    with pytest.raises(cache.NotInstalled, match=r"damaged in .*/schedulers: '7\.2\.13-1'"):
+        schedulers.find(name)
 
 
 def test_the_list_as_json(root: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,13 +32,17 @@ def fault_scheduler() -> Path:
     """The executable, built when the cache has no such one yet. Raises CompileError, CacheError, NotInstalled."""
     toolkit = schedulers.toolkit()
     entry = cache.cache_root() / "fixtures" / _key(toolkit)
-    if cache.read_manifest(entry) is None:
-        with cache.locked(entry, lambda text: print(text, file=sys.stderr)):
-            if cache.read_manifest(entry) is None:
+    if not cache.sound(entry, say):
+        with cache.locked(entry, say):
+            if not cache.sound(entry, say):
                 with cache.publish(entry) as draft:
                     _build(toolkit, draft.path)
                     draft.manifest.update(toolkit=toolkit.version, clang=toolkit.clang)
     return entry / PROGRAM
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def detach() -> Path:

@@ -9,8 +9,9 @@ import re
 
 import pytest
 from tests.schedulers.build import fault_scheduler
-from tests.systemd.guest import Boot, boot, shipped_unit
+from tests.systemd.guest import SCXLIFE, Boot, boot, shipped_unit
 
+from scxlife.lifecycle.commands.unit import unit_for
 from scxlife.platform.vm import guest, kernels
 
 pytestmark = pytest.mark.guest
@@ -27,10 +28,21 @@ SERVICES = {
     "hangs": ("", "", "WatchdogSec=4s\nRestart=no"),
     "nothing": ("", "", ""),
     "daemon": ("", "--ready file:/run/scxlife/daemon/ready", ""),
-    "asked": ("", "--control /run/scxlife/asked/control --stage fault=/bin/scx_fault", "WatchdogSec=4s"),
+    "odd": ("", "", ""),
+    "greedy": ("", "--ready file:/run/scxlife/greedy/ready", "MemoryMax=128M\nRestart=no"),
+    "asked": ("", "--control /run/scxlife/asked/control --stage fault=/bin/scx_fault", "WatchdogSec=30s"),
 }
-COMMANDS = {"nothing": "/bin/there-is-no-such-program", "daemon": "/bin/daemon", "asked": "\nSCXLIFE_LOG="}
+COMMANDS = {
+    "nothing": "/bin/there-is-no-such-program",
+    "daemon": "/bin/daemon",
+    "greedy": "/bin/greedy",
+    "asked": "\nSCXLIFE_LOG=",
+}
 DAEMON = "#!/bin/sh\nsleep 0.5\ntouch /run/scxlife/daemon/ready\nexec sleep 1000\n"
+#: Takes three times the memory that its unit may have, at once.
+GREEDY = "#!/bin/sh\ntouch /run/scxlife/greedy/ready\nsleep 1\nexec dd if=/dev/zero of=/dev/null bs=384M\n"
+#: An install path with all that systemd reads as something else.
+ODD = "/opt/100% of $HOME ${HOME} $$ ünï;%i/scxlife"
 
 
 def show(name: str) -> str:
@@ -45,10 +57,15 @@ def until(name: str, state: str) -> str:
     return f"until [ $(systemctl show scxlife@{name} -p ActiveState --value) = {state} ]; do sleep 0.2; done"
 
 
+MAIN = "$(systemctl show scxlife@late -p MainPID --value)"
 STEPS = (
-    ("late starts", start("late")),
+    ("late starts", f"echo 1 > /proc/sys/kernel/dmesg_restrict; {start('late')}"),
     ("late runs", "systemctl --no-pager -l status scxlife@late; cat /run/scxlife/late/late.prom"),
     ("late's cgroup", "cat /proc/$(pidof scx_fault)/cgroup; grep Cap /proc/$(pidof scx_fault)/status"),
+    ("late's supervisor", f"grep Cap /proc/{MAIN}/status"),
+    ("late's oom scores", f"cat /proc/{MAIN}/oom_score_adj /proc/$(pidof scx_fault)/oom_score_adj"),
+    ("late's modes", "stat -c '%a %n' /run/scxlife/late /var/log/scxlife /var/log/scxlife/late.log"),
+    ("late's journal", "journalctl --no-pager -u scxlife@late -o cat"),
     (
         "late's classes",
         "for pid in $(systemctl show scxlife@late -p MainPID --value) $(pidof scx_fault); do "
@@ -67,6 +84,7 @@ STEPS = (
     ("again starts", f"systemctl start scxlife@again; {until('again', 'failed')}; sleep 2; {show('again')}"),
     ("again after", f"{ENABLED}; {STATE}; pidof scx_fault"),
     ("again's journal", "journalctl --no-pager -u scxlife@again -o cat"),
+    ("again's logs", "ls /var/log/scxlife | grep again"),
     ("never starts", start("never")),
     ("hangs starts", start("hangs")),
     (
@@ -77,9 +95,11 @@ STEPS = (
     ("nothing starts", f"{start('nothing')}; sleep 1; {show('nothing')}"),
     ("daemon starts", f"{start('daemon')}; ls /run/scxlife/daemon"),
     ("daemon stops", f"systemctl stop scxlife@daemon; echo returned $?; {show('daemon')}"),
+    ("odd starts", f"systemctl start scxodd@odd; echo returned $?; {STATE}; systemctl stop scxodd@odd; echo $?"),
+    ("greedy starts", f"{start('greedy')}; {until('greedy', 'failed')}; {show('greedy')}"),
     ("asked starts", start("asked")),
     ("asked attaches", f"scxlife ctl --control /run/scxlife/asked/control attach fault; echo returned $?; {STATE}"),
-    ("asked lives on", f"sleep 6; {show('asked')}; {STATE}"),
+    ("asked lives on", f"sleep 40; {show('asked')}; {STATE}"),
     ("asked stops", f"systemctl stop scxlife@asked; echo returned $?; {show('asked')}; {STATE}"),
     ("failed", "systemctl --no-pager --failed --plain --no-legend"),
 )
@@ -90,7 +110,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Boot:
     kernel = next((kernel for kernel in kernels.installed() if not kernel.built), None)
     if kernel is None:
         pytest.skip("no kernel is here yet: run scxlife kernel fetch")
-    texts = {"/bin/daemon": DAEMON}
+    odd = {ODD: SCXLIFE, "/etc/systemd/system/scxodd@.service": unit_for((ODD,))}
+    texts = {"/bin/daemon": DAEMON, "/bin/greedy": GREEDY, **odd}
     for name, (arguments, options, drop_in) in SERVICES.items():
         command = COMMANDS.get(name, "/bin/scx_fault")
         texts[f"/etc/scxlife/{name}.conf"] = f"COMMAND={command}\nARGUMENTS={arguments}\nSCXLIFE_OPTIONS={options}\n"
@@ -133,9 +154,40 @@ def test_it_has_a_cgroup_of_its_own_in_the_delegated_one_and_the_units_capabilit
     unit, _, own = cgroup.removeprefix("0::").rpartition("/")
     assert unit.endswith("/scxlife@late.service")
     assert own.startswith("scxlife-")
-    # SYSLOG, PTRACE, PERFMON and BPF of linux/capability.h.
-    wanted = sum(1 << bit for bit in (34, 19, 38, 39))
-    assert f"CapBnd:\t{wanted:016x}" in capabilities
+    # SYSLOG, PTRACE, PERFMON and BPF of linux/capability.h. The first two are the supervisor's alone.
+    units, schedulers = (sum(1 << bit for bit in bits) for bits in ((34, 19, 38, 39), (38, 39)))
+    assert f"CapBnd:\t{units:016x}" in capabilities
+    assert f"CapPrm:\t{schedulers:016x}" in capabilities
+    assert f"CapEff:\t{schedulers:016x}" in capabilities
+    assert f"CapEff:\t{units:016x}" in lines(seen, "late's supervisor")
+
+
+def test_the_scheduler_is_killed_before_its_supervisor(seen: Boot) -> None:
+    supervisor, scheduler = map(int, lines(seen, "late's oom scores"))
+    assert (supervisor, scheduler) == (-500, 0)
+    assert "returned 0" in lines(seen, "greedy starts")
+    told = properties(seen, "greedy starts")
+    assert (told["ActiveState"], told["Result"]) == ("failed", "exit-code"), "scxlife itself has ended by its own exit"
+    assert told["StatusText"].endswith("(signal 9 (SIGKILL))"), "and has reported it"
+
+
+def test_what_it_writes_is_for_root_alone(seen: Boot) -> None:
+    modes = {name: mode for mode, name in (line.split() for line in lines(seen, "late's modes"))}
+    assert modes == {"/run/scxlife/late": "700", "/var/log/scxlife": "700", "/var/log/scxlife/late.log": "600"}
+
+
+def test_the_kernels_log_is_read_where_it_is_restricted(seen: Boot) -> None:
+    journal = seen.steps["late's journal"].output
+    assert 'sched_ext: BPF scheduler "fault" enabled' in journal
+    assert "degraded" not in journal
+
+
+def test_a_start_keeps_the_logs_before_its_own(seen: Boot) -> None:
+    assert lines(seen, "again's logs") == ["again.log", "again.log.1", "again.log.2"]
+
+
+def test_the_unit_of_an_odd_install_path_starts(seen: Boot) -> None:
+    assert lines(seen, "odd starts") == ["returned 0", "enabled", "0"]
 
 
 def test_the_judge_is_real_time_and_the_judged_is_not(seen: Boot) -> None:
@@ -218,4 +270,4 @@ def test_what_is_asked_at_its_socket_is_done_and_signs_of_life_go_on(seen: Boot)
 
 def test_only_what_failed_is_failed(seen: Boot) -> None:
     failed = {line.split()[0] for line in lines(seen, "failed")}
-    assert failed == {f"scxlife@{name}.service" for name in ("ejected", "again", "never", "hangs", "nothing")}
+    assert failed == {f"scxlife@{name}.service" for name in ("ejected", "again", "never", "hangs", "nothing", "greedy")}

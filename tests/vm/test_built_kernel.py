@@ -12,7 +12,7 @@ from scxlife.platform.vm.kernels import Kernel
 
 pytestmark = pytest.mark.guest
 
-LIMIT = 200
+LIMIT = 700
 
 
 def test_the_kernel_is_what_it_says(small_kernel: Kernel) -> None:

@@ -19,7 +19,7 @@ from scxlife.platform.vm.kernels import Kernel
 pytestmark = pytest.mark.guest
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
-LIMIT = 200
+LIMIT = 700
 # In the guest, from a shell; bounded by the guest's own --timeout. The payload starts when the scheduler runs.
 NOW = "kill -USR1 $(pidof scheduler); sleep 60"
 SYSRQ_S = "echo S > /proc/sysrq-trigger"
@@ -36,7 +36,7 @@ def fault(kernel: Kernel, sched_args: str, *words: str) -> tuple[int, dict[str, 
     """The exit code, the outcome and the timeline of one run."""
     scheduler = ["--scheduler", str(fault_scheduler()), "--sched-args", sched_args]
     done = subprocess.run(
-        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", "--kernel", kernel.version, *scheduler, *words],
+        [*SCXLIFE, "vm", "run", "--json", "--timeout", "600s", "--kernel", kernel.version, *scheduler, *words],
         capture_output=True,
         text=True,
         timeout=LIMIT,
@@ -149,10 +149,12 @@ def test_an_attach_after_the_timeout_is_not_attached_and_never_comes(small_kerne
 
 
 def test_A1_a_slow_init_is_progress_and_attached_only_when_it_is_over(each_kernel: Kernel) -> None:
-    waits = ("--liveness", "3s", "--attach-timeout", "1s")
-    code, outcome, timeline = fault(each_kernel, "--slow-init 5000", *waits, "--for", "300ms")
+    # However busy the machine, the load is over within 25 s or has had a second of kernel time in each five after the
+    # first 20. Then ops.init is in progress, beyond the first deadline.
+    waits = ("--liveness", "20s", "--attach-timeout", "5s", "--attach-at-most", "10m")
+    code, outcome, timeline = fault(each_kernel, "--slow-init 30000", *waits, "--for", "300ms")
     assert (code, *verdict(outcome)) == (0, "stopped", ENDED, "disabled")
-    assert outcome["timings"]["run"] >= 5.0
+    assert outcome["timings"]["run"] >= 30.0
     assert "attach_late" in timeline
     assert (outcome["generation"], outcome["enable_seq"]) == (1, 1)
 

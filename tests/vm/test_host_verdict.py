@@ -22,7 +22,7 @@ pytestmark = pytest.mark.guest
 
 HERE = Path(__file__).parent
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle"]
-LIMIT = 200
+LIMIT = 700
 SpecFor = Callable[[str], guest.GuestSpec]
 
 
@@ -52,7 +52,7 @@ def spec_for(kernel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
 def vm(kernel: Path, *words: str) -> tuple[int, dict[str, Any], str]:
     """The exit code, the outcome, and all that was said."""
     done = subprocess.run(
-        [*SCXLIFE, "vm", "run", "--json", "--timeout", "90s", "--kernel", str(kernel), *words],
+        [*SCXLIFE, "vm", "run", "--json", "--timeout", "600s", "--kernel", str(kernel), *words],
         capture_output=True,
         text=True,
         timeout=LIMIT,

@@ -148,6 +148,6 @@ def test_H1_a_wall_clock_that_jumps_back_and_forth_changes_no_deadline(boot: Boo
     assert seen.verdict == ("stopped", {"code": 0}, "disabled")
     assert "run_over → stopping" in seen.steps()
     ran = seen.outcome["timings"]["stop"] - seen.outcome["timings"]["run"]
-    assert 1.0 <= ran < 60.0
+    assert 1.0 <= ran < 600.0
     times = [record["t"] for record in seen.tape]
     assert times == sorted(times)

@@ -14,8 +14,8 @@ from scxlife.platform.vm.kernels import Kernel
 
 pytestmark = pytest.mark.guest
 
-SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--timeout", "90s"]
-LIMIT = 200
+SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--timeout", "600s"]
+LIMIT = 700
 
 
 def vm(kernel: Kernel, *words: str) -> subprocess.CompletedProcess[str]:
