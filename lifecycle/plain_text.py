@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 
+class _Escapes:
+    """What `str.translate` asks for each character. Nothing is kept of a text, however long it is."""
+
+    def __getitem__(self, code: int) -> str:
+        if code == _TAB:
+            return " "
+        character = chr(code)
+        if character.isprintable():
+            raise LookupError
+        return character.encode("unicode_escape").decode()
+
+
+_TAB = ord("\t")
+_ESCAPES = _Escapes()
+
+
 def plain(text: str) -> str:
     """One line without control characters: each is shown as its escape sequence, a tab as a space."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text.replace("\t", " ")
-    )
+    return text if text.isprintable() else text.translate(_ESCAPES)

@@ -53,7 +53,7 @@ def say_outcome(outcome: Outcome, write: Callable[[str], object], *, log_path: s
             say(f"  {line}")
 
 
-def print_json(outcome: Outcome, definition: str, **more: Any) -> None:
+def print_json(outcome: Outcome, definition: str, /, **more: Any) -> None:
     """One object, the last line of stdout."""
     sys.stdout.write(json.dumps({**as_json(outcome, definition, __version__), **more}, ensure_ascii=False) + "\n")
     sys.stdout.flush()

@@ -13,12 +13,12 @@ class TapeFile:
     """Writes each line of a tape into a file at `path`, made anew. Raises UsageError when it can't be made.
 
     When a write fails later the tape ends there, which is said once on standard error: the run goes on. `path` of
-    None writes nothing.
+    None writes nothing. Without `follow`, a symbolic link at `path` is an error: for a name that nobody gave.
     """
 
-    def __init__(self, path: str | None) -> None:
+    def __init__(self, path: str | None, *, follow: bool = True) -> None:
         self.path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             self._fd: int | None = None if path is None else os.open(path, flags, 0o666)
         except OSError as error:

@@ -23,7 +23,7 @@ class LifeTapes:
     def begins(self, number: int) -> None:
         self.close()
         try:
-            self._file = TapeFile(None if self._path is None else f"{self._path}.{number}")
+            self._file = TapeFile(None if self._path is None else f"{self._path}.{number}", follow=False)
         except UsageError as error:
             self._say(f"scxlife: warning: {error}")
 
