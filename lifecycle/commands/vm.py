@@ -339,6 +339,9 @@ def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], o
         return GUEST_FAILED_STATUS
     outcome = attempt.outcome
     say_outcome(outcome, write, log_path=args.log)
+    if outcome.status == 0:
+        for what in attempt.degraded:
+            write(f"degraded   {what}")
     if dump:
         kept = args.dump or "not kept: --dump FILE keeps it"
         write(f"dump       {dump.count(NEWLINE)} lines of the kernel's; {kept}")
