@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 
-class _Escapes:
-    """What `str.translate` asks for each character. Nothing is kept of a text, however long it is."""
+class _Escapes(dict[int, str]):
+    """What `str.translate` asks for each character. It does not grow, whatever the text has in it."""
 
-    def __getitem__(self, code: int) -> str:
-        if code == _TAB:
-            return " "
+    def __missing__(self, code: int) -> str:
         character = chr(code)
-        if character.isprintable():
-            raise LookupError
-        return character.encode("unicode_escape").decode()
+        return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
-_TAB = ord("\t")
 _ESCAPES = _Escapes()
+_ESCAPES.update({code: _ESCAPES[code] for code in range(256)})
+_ESCAPES[ord("\t")] = " "
 
 
 def plain(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,10 @@ class Run:
         """What --json printed."""
         found: dict[str, Any] = json.loads(self.text.splitlines()[-1])
         return found
+
+    def clear(self) -> None:
+        """Give its disk space back."""
+        shutil.rmtree(self.folder)
 
     def tape(self, number: int | None = None) -> list[str]:
         file = self.folder / ("tape" if number is None else f"tape.{number}")
