@@ -6,6 +6,7 @@ of a path, its letters have been checked. Fields that nothing here reads are lef
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ LONGEST_ENDING = 512 << 10
 #: Runs of schedulers in one guest: with --tape, each has a file of its own.
 MOST_RUNS = 10_000
 LONGEST_PROBE_NAME = 64
+_PROBE_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_.-]{0,%d}" % (LONGEST_PROBE_NAME - 1))
 #: Elements of a list or a mapping.
 MOST_ITEMS = 256
 #: Seconds of a guest's clock, which begins when it boots.
@@ -372,10 +374,8 @@ def _read_lifecycle(raw: bytes) -> Begins | Lifecycle:
 
 def _read_probe(raw: bytes) -> ProbeChunk:
     name, zero, data = raw.partition(b"\0")
-    if not zero or not 1 <= len(name) <= LONGEST_PROBE_NAME:
-        raise ValueError(f"name: 1 to {LONGEST_PROBE_NAME} bytes and a zero byte are wanted")
-    if not name.isascii() or not name.decode().isidentifier():
-        raise _wanted("name: letters, digits and underscores", name)
+    if not zero or _PROBE_NAME.fullmatch(name) is None:
+        raise _wanted(f"name: 1 to {LONGEST_PROBE_NAME} letters, digits and _.- and a zero byte", name)
     return ProbeChunk(name.decode(), data)
 
 

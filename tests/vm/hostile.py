@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import random
 import re
@@ -37,6 +38,8 @@ from scxlife.platform.vm import frames, guest
 
 #: Of so many runs, one is the whole command.
 WHOLE = 100
+#: Of a conversation in this process, which holds all of it. A flood is a matter of the whole command.
+MOST_BYTES = 16 << 20
 #: The ends that a guest can have, and that the command's exit codes stand for.
 STATUSES = {0, 10, 11, 12, 13, 14, 15, 70, 126, 127}
 
@@ -200,7 +203,9 @@ def draw(seed: int, number: int) -> tuple[list[tuple[int, bytes]], bytes]:
     console = dice.choice(
         [b"", b"", f"{PAINT}\n".encode(), f"Kernel panic - not syncing: {PAINT}\n".encode(), dice.randbytes(300)]
     )
-    return [(kind, _content(content)[: frames.MAX_PAYLOAD]) for kind, content in messages], console
+    whole = [(kind, _content(content)[: frames.MAX_PAYLOAD]) for kind, content in messages]
+    ends = itertools.accumulate(len(content) for _, content in whole)
+    return [message for message, end in zip(whole, ends, strict=True) if end <= MOST_BYTES], console
 
 
 def _content(content: Any) -> bytes:
