@@ -10,6 +10,7 @@ first element names it. Bytes are written in base64.
     ["numbered", type, payload, times]      the same, `%d` in the payload replaced by 1, 2, 3 …
     ["filled", type, prefix, size, times]   the same, the prefix filled up with zeros to `size` bytes
     ["port" | "console" | "stderr", bytes, times]
+    ["leave"]                               leave a process that holds the console open and writes to it
     ["hang"]                                wait for the end
     ["exit", status]
 """
@@ -59,6 +60,10 @@ def main(argv: list[str]) -> int:
             data = base64.b64decode(rest[0])
             for _ in range(rest[1]):
                 write({"port": port, "console": console, "stderr": 2}[name], data)
+        elif name == "leave":
+            if os.fork() == 0:
+                while True:  # until the host has closed its end
+                    write(console, b"still here\n")
         elif name == "hang":
             signal.pause()
         elif name == "exit":

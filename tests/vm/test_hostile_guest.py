@@ -30,11 +30,13 @@ from tests.vm.scripts import (
     tape_step,
 )
 
+from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.guest_records import MOST_RUNS, OUTCOME_FIELDS
 from scxlife.lifecycle.guest_run import LOG_LIMIT, OUTPUT_LIMIT, PROBE_LIMIT, TAPE_LIMIT, Attempt, run_in_guest
 from scxlife.lifecycle.outcomes import Outcome
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.accel import Accel
+from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.guest import GuestSpec
 
 #: Moves the cursor, rings, sets the title; in C1 as well; turns the reading direction.
@@ -386,6 +388,29 @@ def test_L8_what_came_before_a_bad_end_is_kept(made: Bench, end: list[Step]) -> 
     assert (run.folder / "dump").read_bytes() == b"a dump\n"
     assert len(run.tape()) == 2
     assert "  a line of the payload\n" in run.text
+
+
+def test_L10_a_process_that_qemu_leaves_behind_is_not_listened_to(tmp_path: Path) -> None:
+    """It writes as fast as it is read; a run that waited for its end would never end."""
+    seen = attempt(tmp_path, [hello(), ["leave"]])
+    assert (seen.outcome, seen.failure) == (None, "cut-off")
+
+
+def test_a_scheduler_with_a_name_that_no_run_can_have_is_a_usage_error(made: Bench, tmp_path: Path) -> None:
+    (tmp_path / ".hidden").symlink_to("/bin/true")
+    run = made.run(SOUND, *OPERATIONS, f"--scheduler={tmp_path}/.hidden")
+    check(made, run, 2)
+    assert "a name does not begin with a dot: '.hidden'" in run.text
+
+
+def test_L10_a_problem_with_a_guests_words_does_not_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> int:
+        raise ArtifactError(f"KVM does not work here: {PAINT}", "use --accel tcg")
+
+    assert telling(fail) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("scxlife: error: KVM does not work here: \\x1b[2J") and first.isprintable()
+    assert second == "hint: use --accel tcg"
 
 
 def test_every_field_of_an_outcome_has_a_check() -> None:
