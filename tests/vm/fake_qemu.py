@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
         elif name == "leave":
             if os.fork() == 0:
                 while True:  # until the host has closed its end
-                    write(console, b"still here\n")
+                    write(console, (b"still here" * 400 + b"\n") * 16)
         elif name == "hang":
             signal.pause()
         elif name == "exit":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ from scxlife.lifecycle.outcomes import Outcome
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.accel import Accel
 from scxlife.platform.vm.cache import ArtifactError
-from scxlife.platform.vm.guest import GuestSpec
+from scxlife.platform.vm.guest import CutOff, GuestSpec
+from scxlife.platform.vm.qemu import run_guest
 
 #: Moves the cursor, rings, sets the title; in C1 as well; turns the reading direction.
 PAINT = "\x1b[2J\x07\x1b]0;title\x07\x9b31m\u202egnp.exe\x08\r"
@@ -50,12 +52,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield found
 
 
-def attempt(folder: Path, script: list[Step]) -> Attempt:
-    """The same without the command: what `run_in_guest` makes of it."""
+def sending(folder: Path, script: list[Step]) -> GuestSpec:
+    """A guest that sends a script."""
     fake, place = install(folder)
     place.write_text(json.dumps(script))
-    spec = GuestSpec(folder / "vmlinuz", folder / "initrd", Accel("tcg", ""), fake, timeout=60.0)
-    return run_in_guest(spec, on_tape=lambda line: None)
+    return GuestSpec(folder / "vmlinuz", folder / "initrd", Accel("tcg", ""), fake, timeout=60.0)
+
+
+def attempt(folder: Path, script: list[Step]) -> Attempt:
+    """The same without the command: what `run_in_guest` makes of it."""
+    return run_in_guest(sending(folder, script), on_tape=lambda line: None)
 
 
 def check(made: Bench, run: Run, status: int) -> None:
@@ -391,9 +397,16 @@ def test_L8_what_came_before_a_bad_end_is_kept(made: Bench, end: list[Step]) -> 
 
 
 def test_L10_a_process_that_qemu_leaves_behind_is_not_listened_to(tmp_path: Path) -> None:
-    """It writes as fast as it is read; a run that waited for its end would never end."""
-    seen = attempt(tmp_path, [hello(), ["leave"]])
-    assert (seen.outcome, seen.failure) == (None, "cut-off")
+    """A run that waited for its end would never end: there is always something to read."""
+    spec = sending(tmp_path, [hello(), ["leave"]])
+    guard = time.monotonic() + 60.0
+
+    def read(_: str) -> None:
+        time.sleep(0.01)  # slower than the one that writes
+        assert time.monotonic() < guard
+
+    result = run_guest(spec, on_frame=lambda _: None, on_console_line=read)
+    assert isinstance(result, CutOff), result
 
 
 def test_a_scheduler_with_a_name_that_no_run_can_have_is_a_usage_error(made: Bench, tmp_path: Path) -> None:
@@ -411,6 +424,13 @@ def test_L10_a_problem_with_a_guests_words_does_not_act_on_the_terminal(capsys: 
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("scxlife: error: KVM does not work here: \\x1b[2J") and first.isprintable()
     assert second == "hint: use --accel tcg"
+
+
+def test_L10_a_text_of_a_guest_can_be_encoded(tmp_path: Path) -> None:
+    lone = {"reason": "\ud800", "log_tail": "\udfff", "timings": {"\ud800": 1}, "degraded": ["\ud800"]}
+    seen = attempt(tmp_path, [hello(), outcome("ejected", **lone), last_word(12, fault="\ud800")])
+    assert seen.outcome is not None
+    assert json.dumps(attrs.asdict(seen.outcome), ensure_ascii=False).encode().count(b"ud800") == 4
 
 
 def test_every_field_of_an_outcome_has_a_check() -> None:
