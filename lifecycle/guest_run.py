@@ -1,30 +1,61 @@
-"""One run in a guest, seen from the host: what goes in, what the frames say, what it comes to."""
+"""One run in a guest, seen from the host: what goes in, what its records say, what it comes to."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
-from scxlife.platform.vm import frames
+from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
     Completed,
     CutOff,
     GuestResult,
     GuestSpec,
+    Malformed,
     NotStarted,
     OutOfMemory,
     Panicked,
     TimedOut,
     Truncated,
+    WrongContent,
 )
 from scxlife.platform.vm.qemu import run_guest
 
-from .outcomes import Outcome, from_json
+from .guest_records import (
+    Begins,
+    Exit,
+    Hello,
+    InternalError,
+    Lifecycle,
+    LogChunk,
+    OperationsLine,
+    OutcomeReport,
+    PayloadOutput,
+    ProbeChunk,
+    Record,
+    TapeLine,
+    record_of,
+)
+from .outcomes import Outcome
 
 GUEST_FAILED = "guest-failed"
+
+#: Bytes that are kept: the last of the log and of the payload's output, the first of what probes produce.
+LOG_LIMIT = 4 << 20
+OUTPUT_LIMIT = 4 << 20
+PROBE_LIMIT = 8 << 20
+PROBE_NAMES = 16
+#: Bytes of all the tapes of a guest, their first.
+TAPE_LIMIT = 32 << 20
+# Bytes by which an end that is kept may be too long before it is cut: each cut moves all the rest.
+_SLACK = 1 << 20
+# Bytes of a line of the payload's output that are shown as one.
+_LONGEST_SHOWN = 16 << 10
+
+OnTape = Callable[[str], object]
+OnOther = Callable[[Begins | Lifecycle | OperationsLine], object]
 
 
 @attrs.frozen
@@ -41,48 +72,193 @@ class Attempt:
     payload_output: bytes
     #: What probes have produced, by their names.
     probes: dict[str, bytes] = attrs.Factory(dict)
+    #: What was dropped of what the guest sent, in words. An outcome has it among its own.
+    degraded: tuple[str, ...] = ()
+
+    def output_lines(self) -> Iterator[str]:
+        """The payload's output as text. A line of more than 16 KiB comes in pieces."""
+        whole, start = self.payload_output, 0
+        while start < len(whole):
+            end = whole.find(b"\n", start, start + _LONGEST_SHOWN)
+            after = min(start + _LONGEST_SHOWN, len(whole)) if end < 0 else end + 1
+            yield whole[start:after].rstrip(b"\r\n").decode("utf-8", "replace")
+            start = after
 
 
-def _ignore(frame: frames.Frame) -> None:
+class _End:
+    """The last bytes of a stream, `limit` of them; `dropped` counts those before."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self.dropped = 0
+
+    def add(self, data: bytes) -> None:
+        self._kept += data
+        if len(self._kept) > self._limit + _SLACK:
+            self._cut()
+
+    def take(self) -> bytes:
+        self._cut()
+        kept, self._kept = bytes(self._kept), bytearray()
+        return kept
+
+    def _cut(self) -> None:
+        excess = max(0, len(self._kept) - self._limit)
+        del self._kept[:excess]
+        self.dropped += excess
+
+
+class Transcript:
+    """What a guest has told so far, in the order that the protocol asks for, and within bounds.
+
+    `hear` takes each frame as it comes, and raises WrongContent for one that no sound guest sends at that point.
+    """
+
+    def __init__(self, on_tape: OnTape, on_other: OnOther) -> None:
+        self._on_tape = on_tape
+        self._on_other = on_other
+        self._hello: Hello | None = None
+        self._run = 0
+        self._outcome: OutcomeReport | None = None
+        self._error: InternalError | None = None
+        self._exit: Exit | None = None
+        self._log = _End(LOG_LIMIT)
+        self._output = _End(OUTPUT_LIMIT)
+        self._probes: dict[str, bytearray] = {}
+        self._probed = self._probe_dropped = 0
+        self._taped = self._tape_dropped = 0
+        self._late = 0
+
+    def hear(self, frame: Frame) -> None:
+        if self._exit is None:
+            self._take(record_of(frame), TYPE_NAMES[frame.type])
+        elif frame.type == EXIT:
+            raise WrongContent("exit frame: it is the second one")
+        else:
+            # The verdict is final.
+            try:
+                record = record_of(frame) if frame.type == PROBE else None
+            except WrongContent:
+                record = None
+            if isinstance(record, ProbeChunk):
+                self._take(record, TYPE_NAMES[PROBE])
+            else:
+                self._late += 1
+
+    def attempt(self, result: GuestResult) -> Attempt:
+        """What it comes to, with the end that the guest has had. To be asked once."""
+        failure, reason = judge(result)
+        if not failure and self._error is not None:
+            failure, reason = "init-failed", self._error.error
+        elif not failure and self._outcome is None:
+            failure, reason = "unconfirmed", "the guest ended without an outcome"
+        log, output = self._log.take(), self._output.take()
+        probes = {name: bytes(self._probes.pop(name)) for name in list(self._probes)}
+        degraded = tuple(self._degraded())
+        outcome, kernel = None, {}
+        if not failure and self._outcome is not None:
+            outcome, kernel = self._outcome.outcome, attrs.asdict(self._outcome.kernel)
+            fault = None if self._exit is None else self._exit.fault
+            faults = () if fault is None else (f"PID 1: {fault}",)
+            outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, *faults, *degraded))
+        return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output, probes, degraded)
+
+    # -- inside
+
+    def _take(self, record: Record, name: str) -> None:
+        if self._error is not None:
+            if not isinstance(record, Exit):
+                raise WrongContent(f"{name} frame: only exit can follow an internal error")
+        elif self._hello is None and not isinstance(record, Hello | InternalError):
+            raise WrongContent(f"{name} frame: hello has to be the first")
+        match record:
+            case LogChunk(data):
+                self._log.add(data)
+            case PayloadOutput(data):
+                self._output.add(data)
+            case ProbeChunk(probe, data):
+                self._take_probe(probe, data)
+            case TapeLine(text, size):
+                if self._has_room(size):
+                    self._on_tape(text)
+            case OperationsLine(_, size):
+                if self._has_room(size):
+                    self._on_other(record)
+            case Begins(run=run):
+                if run != self._run + 1:
+                    raise WrongContent(f"lifecycle frame: run: {self._run + 1} is the next, not {run}")
+                self._run = run
+                if self._has_room(0):
+                    self._on_other(record)
+            case Lifecycle():
+                self._on_other(record)
+            case Hello():
+                if self._hello is not None:
+                    raise WrongContent("hello frame: it is the second one")
+                self._hello = record
+            case OutcomeReport():
+                if self._outcome is not None:
+                    raise WrongContent("outcome frame: it is the second one")
+                self._outcome = record
+            case InternalError():
+                self._error = record
+            case Exit():
+                self._check_exit(record)
+                self._exit = record
+
+    def _check_exit(self, record: Exit) -> None:
+        """It repeats what the outcome says."""
+        if self._error is not None:
+            if record.status is not None:
+                raise WrongContent(f"exit frame: status: it is {record.status} after an internal error")
+        elif self._outcome is not None:
+            told = self._outcome.outcome
+            if record.status != told.status:
+                raise WrongContent(f"exit frame: status: it is {record.status}, and the outcome's {told.status}")
+            if record.payload != told.payload:
+                raise WrongContent("exit frame: payload: it is not the outcome's")
+
+    def _take_probe(self, name: str, data: bytes) -> None:
+        room = PROBE_LIMIT - self._probed
+        if name not in self._probes and len(self._probes) == PROBE_NAMES:
+            room = 0
+        kept = data[:room]
+        self._probe_dropped += len(data) - len(kept)
+        self._probed += len(kept)
+        if kept:
+            self._probes.setdefault(name, bytearray()).extend(kept)
+
+    def _has_room(self, size: int) -> bool:
+        """Whether this still belongs to the tapes: behind the first record that does not, none does."""
+        if self._tape_dropped or self._taped + size + 1 > TAPE_LIMIT:
+            self._tape_dropped += 1
+            return False
+        self._taped += size + 1
+        return True
+
+    def _degraded(self) -> Iterator[str]:
+        if self._log.dropped:
+            yield f"the first {self._log.dropped} bytes of the scheduler's log were dropped"
+        if self._output.dropped:
+            yield f"the first {self._output.dropped} bytes of the payload's output were dropped"
+        if self._probe_dropped:
+            yield f"{self._probe_dropped} bytes of probes were dropped"
+        if self._tape_dropped:
+            yield f"{self._tape_dropped} records of tapes were dropped"
+        if self._late:
+            yield f"{self._late} frames after the exit frame were dropped"
+
+
+def _ignore(record: object) -> None:
     """Nobody asked for it."""
 
 
-def run_in_guest(
-    spec: GuestSpec, on_tape: Callable[[str], None], on_other: Callable[[frames.Frame], None] = _ignore
-) -> Attempt:
-    """Boot `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the frames that tell of
+def run_in_guest(spec: GuestSpec, on_tape: OnTape, on_other: OnOther = _ignore) -> Attempt:
+    """Boot `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
     the lives of several schedulers, as they come."""
-    told: dict[int, dict[str, Any]] = {}
-    probes: dict[str, bytearray] = {}
-    bulk: dict[int, bytearray] = {frames.LOG: bytearray(), frames.PAYLOAD_OUTPUT: bytearray()}
-
-    def on_frame(frame: frames.Frame) -> None:
-        if frame.type == frames.TAPE:
-            on_tape(frame.payload.decode("utf-8", "replace"))
-        elif frame.type in (frames.LIFECYCLE, frames.OPERATIONS):
-            on_other(frame)
-        elif frame.type in bulk:
-            bulk[frame.type] += frame.payload
-        elif frame.type == frames.PROBE:
-            name, _, chunk = frame.payload.partition(b"\0")
-            probes.setdefault(name.decode("utf-8", "replace"), bytearray()).extend(chunk)
-        elif frame.type in (frames.OUTCOME, frames.EXIT, frames.INTERNAL_ERROR):
-            told[frame.type] = json.loads(frame.payload)
-
-    result = run_guest(spec, on_frame=on_frame)
-    failure, reason = judge(result)
-    outcome, kernel = None, {}
-    if not failure and frames.INTERNAL_ERROR in told:
-        failure, reason = "init-failed", told[frames.INTERNAL_ERROR]["error"]
-    elif not failure and frames.OUTCOME not in told:
-        failure, reason = "unconfirmed", "the guest ended without an outcome"
-    elif not failure:
-        outcome, kernel = from_json(told[frames.OUTCOME]), told[frames.OUTCOME]["kernel"]
-        if (fault := told.get(frames.EXIT, {}).get("fault")) is not None:
-            outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, f"PID 1: {fault}"))
-    log, output = bytes(bulk[frames.LOG]), bytes(bulk[frames.PAYLOAD_OUTPUT])
-    produced = {name: bytes(whole) for name, whole in probes.items()}
-    return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output, produced)
+    transcript = Transcript(on_tape, on_other)
+    return transcript.attempt(run_guest(spec, on_frame=transcript.hear))
 
 
 def judge(result: GuestResult) -> tuple[str, str]:
@@ -98,6 +274,8 @@ def judge(result: GuestResult) -> tuple[str, str]:
             return "timed-out", f"no end within {seconds:g} s (more with --timeout)"
         case Truncated(reason=reason):
             return "truncated", reason
+        case Malformed(reason=reason):
+            return "wrong-content", reason
         case CutOff(stderr_tail=tail):
             return "cut-off", tail.strip() or "QEMU ended before the guest had told its outcome"
         case NotStarted(reason=reason):

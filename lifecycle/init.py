@@ -219,7 +219,7 @@ def _confess(port: GuestPort | None, error: BaseException) -> None:
         text = "".join(traceback.format_exception(error))
         _complain(f"scxlife: init failed\n{text}".encode("utf-8", "replace"))
         if port is not None:
-            facts = {"error": f"{type(error).__name__}: {error}", "traceback": text[-65536:]}
+            facts = {"error": f"{type(error).__name__}: {error}"[:8192], "traceback": text[-16384:]}
             _send(port, frames.INTERNAL_ERROR, facts)
             _send(port, frames.EXIT, {"status": None})
     except BaseException:  # no memory, no host: the reboot that follows tells the rest

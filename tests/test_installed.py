@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scxlife.lifecycle.cli import COMMANDS
-from scxlife.lifecycle.missing_modules import EXTRAS, named
+from scxlife.lifecycle.missing_modules import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 #: Seconds, for pip to build and to fetch; a hang guard.
@@ -97,12 +97,8 @@ def test_a_module_that_is_gone_is_named(hidden: str, words: list[str], hint: str
 
 
 def test_a_module_of_our_own_that_is_gone_is_a_defect() -> None:
-    @named
-    def main() -> int:
-        raise ModuleNotFoundError("No module named 'scxlife.nothing'", name="scxlife.nothing")
-
     with pytest.raises(ModuleNotFoundError):
-        main()
+        report(ModuleNotFoundError("No module named 'scxlife.nothing'", name="scxlife.nothing"))
 
 
 def test_each_extra_that_is_named_exists() -> None:

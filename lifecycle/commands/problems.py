@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from scxlife.lifecycle.plain_text import plain
 from scxlife.platform.vm.cache import ArtifactError, Damaged
 
 FAILED = 1
@@ -25,5 +26,6 @@ def telling(work: Callable[[], int]) -> int:
     try:
         return work()
     except ArtifactError as error:
-        print(f"scxlife: error: {error}\nhint: {error.hint}", file=sys.stderr)
+        # A probe's words come from QEMU, others from a package or a file.
+        print(*map(plain, f"scxlife: error: {error}\nhint: {error.hint}".split("\n")), sep="\n", file=sys.stderr)
         return FAILED

@@ -12,24 +12,24 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from scxlife import __version__
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.protocol import check_name
 from scxlife.lifecycle.duration_option import duration
+from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
 from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
 from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
 from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
-from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome, as_json
+from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.report import print_json, say_outcome
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
-from scxlife.platform.vm import accel, frames, image, kernels, schedulers
+from scxlife.platform.vm import accel, image, kernels, schedulers
 from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec
@@ -201,6 +201,11 @@ def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> N
     machine, staged = b"", _staged(args)
     if staged or args.control or args.restart:
         boot = None if scheduler is None else scheduler.name
+        if boot is not None:
+            try:
+                check_name(boot)
+            except ValueError as error:
+                raise UsageError(f"--scheduler {args.scheduler}: {error}") from None
         if boot is not None and boot in (each.name for each in staged):
             raise UsageError(f"--stage {boot}: the boot's own scheduler has that name")
         config["operations"] = {"boot": boot, "staged": [each.name for each in staged]}
@@ -235,7 +240,8 @@ def _run(args: argparse.Namespace) -> int:
     out = sys.stderr if args.json else sys.stdout
 
     def write(line: str) -> None:
-        print(line, file=out, flush=True)
+        # What a guest and QEMU say must not act on the terminal, in whichever line it is quoted.
+        print(plain(line), file=out, flush=True)
 
     scheduler = None if args.no_scheduler else _scheduler(args.scheduler)
     if args.no_scheduler and not args.payload and args.control is None:
@@ -282,16 +288,14 @@ def _run_as_asked(spec: GuestSpec, path: str | None, tape: TapeFile, write: Call
         timeline.life(line)
         lives(line)
 
-    def on_other(frame: frames.Frame) -> None:
-        if frame.type == frames.OPERATIONS:
-            line = frame.payload.decode("utf-8", "replace")
-            timeline.operations(line)
-            tape(line)
-            return
-        told = json.loads(frame.payload)
-        if told["event"] == "SchedulerBegins":
-            timeline.begins(told["name"], told["run"])
-            lives.begins(told["run"])
+    def on_other(record: Begins | Lifecycle | OperationsLine) -> None:
+        match record:
+            case OperationsLine(text):
+                timeline.operations(text)
+                tape(text)
+            case Begins(name, run):
+                timeline.begins(name, run)
+                lives.begins(run)
 
     try:
         return run_in_guest(spec, on_life, on_other)
@@ -317,27 +321,32 @@ def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], o
     if attempt.payload_output:
         write("")
         write("payload's output:")
-        for line in attempt.payload_output.decode("utf-8", "replace").splitlines():
-            write(f"  {plain(line)}")
+        for line in attempt.output_lines():
+            write(f"  {line}")
     if attempt.outcome is None:
         write("")
         write(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}")
+        for what in attempt.degraded:
+            write(f"degraded   {what}")
         write("the console's last lines:")
         for line in attempt.console_tail[-20:]:
-            write(f"  {plain(line)}")
+            write(f"  {line}")
         if args.json:
             definition = shipped()
-            facts = {
-                **as_json(Outcome(reason=attempt.reason), f"{definition.name} {definition.version}", __version__),
-                "outcome": GUEST_FAILED,
-                "guest": attempt.failure,
-                "console_tail": list(attempt.console_tail),
-                "log_tail": attempt.log[-16384:].decode("utf-8", "replace"),
-            }
-            print(json.dumps(facts, ensure_ascii=False), flush=True)
+            print_json(
+                Outcome(reason=attempt.reason, degraded=attempt.degraded),
+                f"{definition.name} {definition.version}",
+                outcome=GUEST_FAILED,
+                guest=attempt.failure,
+                console_tail=list(attempt.console_tail),
+                log_tail=attempt.log[-16384:].decode("utf-8", "replace"),
+            )
         return GUEST_FAILED_STATUS
     outcome = attempt.outcome
     say_outcome(outcome, write, log_path=args.log)
+    if outcome.status == 0:
+        for what in attempt.degraded:
+            write(f"degraded   {what}")
     if dump:
         kept = args.dump or "not kept: --dump FILE keeps it"
         write(f"dump       {dump.count(NEWLINE)} lines of the kernel's; {kept}")

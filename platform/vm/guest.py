@@ -12,6 +12,10 @@ from scxlife.platform.vm.frames import Frame
 MIB = 1 << 20
 
 
+class WrongContent(Exception):
+    """A sound frame says what can't be: which frame, which field, and why. It ends the guest."""
+
+
 @attrs.frozen
 class GuestSpec:
     """One guest. ``memory`` in bytes, ``timeout`` in seconds from the start of QEMU to its end."""
@@ -83,6 +87,14 @@ class Truncated:
 
 
 @attrs.frozen
+class Malformed:
+    """A sound frame had wrong content, so QEMU was stopped. Those before it were delivered."""
+
+    reason: str
+    record: Record
+
+
+@attrs.frozen
 class CutOff:
     """QEMU ended between two frames and without an EXIT frame: killed, crashed, or the guest reset itself."""
 
@@ -98,4 +110,4 @@ class NotStarted:
     record: Record
 
 
-GuestResult = Completed | Panicked | OutOfMemory | TimedOut | Truncated | CutOff | NotStarted
+GuestResult = Completed | Panicked | OutOfMemory | TimedOut | Truncated | Malformed | CutOff | NotStarted

@@ -69,6 +69,7 @@ class GuestPort:
     """Sends frames, numbered from 0, over a descriptor that it owns.
 
     After a failed ``send`` the stream may end inside a frame: each later one fails too, and the host sees it truncated.
+    After an EXIT frame only a PROBE can be sent: the host believes nothing else.
     """
 
     def __init__(self, descriptor: int, timeout_s: float = 30.0) -> None:
@@ -78,6 +79,7 @@ class GuestPort:
         self._timeout_s = timeout_s
         self._sequence = 0
         self._broken = False
+        self._final = False
         # Edge-triggered: a port whose host is away is "hung up" all the time, and a level would spin on it.
         self._ready = select.epoll()
         self._ready.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
@@ -92,6 +94,8 @@ class GuestPort:
         """Writes one frame and gives its sequence number. Raises PortError, OSError, ValueError (payload too long)."""
         if self._broken:
             raise PortError("an earlier frame was cut short")
+        if self._final and type != frames.PROBE:
+            raise PortError("the exit frame was the last word")
         sequence = self._sequence
         rest = memoryview(frames.encode(type, sequence, payload))
         deadline = time.monotonic() + self._timeout_s
@@ -103,6 +107,7 @@ class GuestPort:
                 if not self._wait(deadline):
                     raise PortError(f"the host took nothing for {self._timeout_s} s") from None
         self._broken = False
+        self._final = self._final or type == frames.EXIT
         self._sequence += 1
         return sequence
 

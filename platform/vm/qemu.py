@@ -26,12 +26,14 @@ from scxlife.platform.vm.guest import (
     CutOff,
     GuestResult,
     GuestSpec,
+    Malformed,
     NotStarted,
     OutOfMemory,
     Panicked,
     Record,
     TimedOut,
     Truncated,
+    WrongContent,
 )
 from scxlife.platform.vm.port import CONTROL_NAME, PORT_NAME
 
@@ -47,6 +49,8 @@ _REBOOT_S = 40.0
 #: Seconds for QEMU to end after SIGTERM, and then after SIGKILL.
 _TERM_S = 2.0
 _KILL_S = 5.0
+#: Seconds for what a QEMU that has ended left in its channels: something else may hold them open, and write on.
+_DRAIN_S = 5.0
 
 
 def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
@@ -82,6 +86,7 @@ def _control(spec: GuestSpec) -> list[str]:
 def run_guest(spec: GuestSpec, *, on_frame: OnFrame, on_console_line: OnConsoleLine | None = None) -> GuestResult:
     """Runs the guest to its end. ``on_frame`` gets each sound frame at once, in order, EXIT included.
 
+    A WrongContent that ``on_frame`` raises ends the guest, and gives Malformed: nothing after that frame is delivered.
     Whatever ends this call ends QEMU too: its result, an exception of a callback, Ctrl-C, the death of this process.
     The call takes at most ``spec.timeout`` seconds and the few that stopping QEMU may need.
     """
@@ -134,6 +139,7 @@ class _Watch:
         self._console = Console()
         self._decoder = frames.Decoder()
         self._damage: frames.FrameError | None = None
+        self._wrong: WrongContent | None = None
         self._exit: frames.Frame | None = None
         self._acknowledged = 0
         self._first_frame_s: float | None = None
@@ -149,12 +155,12 @@ class _Watch:
             os.set_blocking(descriptor, False)
 
     def until_end(self, pidfd: int, deadline: float) -> None:
-        """Returns when QEMU ended or can't go on, the frames are damaged, or the time is up."""
+        """Returns when QEMU ended or can't go on, the frames can't be believed any more, or the time is up."""
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
         for descriptor in self._readers:
             poller.register(descriptor, select.POLLIN)
-        while self._damage is None and not self._halted:
+        while not (self._damage or self._wrong or self._halted):
             left = deadline - time.monotonic()
             if left <= 0:
                 self._timed_out = True
@@ -171,8 +177,9 @@ class _Watch:
 
     def drain(self) -> None:
         """Reads what is left in the channels of a QEMU that is gone."""
+        deadline = time.monotonic() + _DRAIN_S
         for descriptor in self._readers:
-            while self._read(descriptor):
+            while self._read(descriptor) and time.monotonic() < deadline:
                 pass
         self._tell(self._console.finish())
 
@@ -180,6 +187,8 @@ class _Watch:
         record = Record(self._console.tail, self._first_frame_s, time.monotonic() - self._started, status)
         said = self._stderr.decode("utf-8", "replace").strip()
         panic, no_memory = self._console.panic, self._console.no_memory
+        if self._wrong is not None:
+            return Malformed(str(self._wrong), record)
         if self._exit is not None:
             return Completed(self._exit, record)
         if no_memory is not None:
@@ -217,7 +226,7 @@ class _Watch:
         self._halted = self._halted or _HALTED in self._stderr
 
     def _read_port(self, data: bytes) -> None:
-        if self._damage is not None:
+        if self._damage or self._wrong:
             return
         try:
             found = self._decoder.feed(data)
@@ -227,7 +236,11 @@ class _Watch:
         for frame in found:
             if self._first_frame_s is None:
                 self._first_frame_s = time.monotonic() - self._started
-            self._on_frame(frame)
+            try:
+                self._on_frame(frame)
+            except WrongContent as error:
+                self._wrong = error
+                return
             if frame.type == frames.EXIT and self._exit is None:
                 self._exit = frame
             if self._exit is not None:

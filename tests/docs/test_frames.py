@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from tests.docs.pages import Session, play, sessions, write_files
 
-from scxlife.lifecycle import init
+from scxlife.lifecycle import guest_records, guest_run, init
+from scxlife.lifecycle.hostile_json import DEEPEST
 from scxlife.platform.vm import frames
+from scxlife.platform.vm.console import LINE_LIMIT, TAIL_LINES
 
 PATH = Path(__file__).parents[2] / "docs" / "frames.md"
 PAGE = PATH.read_text()
@@ -41,3 +43,15 @@ def test_a_session_prints_what_stands_on_the_page(session: Session, tmp_path: Pa
 
 def test_the_page_has_its_sessions() -> None:
     assert len(sessions(PATH)) == 2
+
+
+def test_the_limits_are_on_the_page() -> None:
+    said = PAGE.split("## What a host believes")[1]
+    for limit in (guest_run.LOG_LIMIT, guest_run.OUTPUT_LIMIT, guest_run.PROBE_LIMIT, guest_run.TAPE_LIMIT):
+        assert f" {limit >> 20} MiB" in said
+    for limit in (guest_records.LONGEST, guest_records.LONGEST_ENDING):
+        assert f"{limit >> 10} KiB" in said
+    for limit in (guest_records.MOST_RUNS, guest_records.MOST_ITEMS, guest_records.LONGEST_PROBE_NAME, DEEPEST):
+        assert f" {limit:,}" in said.replace("\n", " ")
+    assert f"the first {guest_run.PROBE_NAMES} names" in said
+    assert f"the last {TAIL_LINES} lines of at most {LINE_LIMIT >> 10} KiB" in said

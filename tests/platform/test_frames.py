@@ -130,6 +130,18 @@ def test_the_port_sends_in_order_and_believes_only_the_acknowledgement_of_its_la
         port.close()
 
 
+def test_the_port_sends_nothing_but_a_probe_after_the_exit_frame() -> None:
+    guest, host = socket.socketpair()
+    with host:
+        port = GuestPort(guest.detach())
+        port.send(frames.EXIT, b"")
+        port.send(frames.PROBE, b"name\0")
+        with pytest.raises(PortError, match="the last word"):
+            port.send(frames.INTERNAL_ERROR, b"{}")
+        assert [frame.type for frame in frames.Decoder().feed(host.recv(4096))] == [frames.EXIT, frames.PROBE]
+        port.close()
+
+
 @pytest.mark.parametrize("answer", [b"noise", frames.encode(frames.LOG, 0, b"")])
 def test_the_port_does_not_wait_on_when_the_host_talks_nonsense(answer: bytes) -> None:
     guest, host = socket.socketpair()
