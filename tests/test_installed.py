@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scxlife.lifecycle.cli import COMMANDS
-from scxlife.lifecycle.missing_modules import EXTRAS
+from scxlife.lifecycle.missing_modules import EXTRAS, report
 
 ROOT = Path(__file__).parent.parent
 #: Seconds, for pip to build and to fetch; a hang guard.
