@@ -34,7 +34,7 @@ class ListeningSocket:
         try:
             self.socket = self._bound()
         except BaseException:
-            os.close(self._lock)
+            self._unlock()
             raise
         found = os.lstat(path)
         self._identity = (found.st_dev, found.st_ino)
@@ -45,6 +45,9 @@ class ListeningSocket:
             if (found.st_dev, found.st_ino) == self._identity:
                 Path(self.path).unlink()
         self.socket.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
         with suppress(OSError):
             Path(f"{self.path}.lock").unlink()
         os.close(self._lock)

@@ -23,6 +23,7 @@ from typing import Literal
 import attrs
 
 from scxlife.platform.vm.cache import ArtifactError, CacheError, cache_root, prepare, read_small
+from scxlife.platform.vm.children import tied
 
 Requested = Literal["auto", "kvm", "tcg"]
 
@@ -144,20 +145,22 @@ def firmware() -> bytes:
 
 def _probe(qemu: Path) -> str:
     """Runs the firmware on KVM. An empty string when it arrived, else what happened instead."""
-    with tempfile.TemporaryDirectory(prefix="scxlife-probe-") as directory:
-        rom = Path(directory) / "rom"
-        rom.write_bytes(firmware())
+    # The file has no name: nothing of it is left if we are killed.
+    with tempfile.TemporaryFile() as rom:
+        rom.write(firmware())
+        rom.flush()
         argv = [str(qemu), "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"]
-        argv += ["-M", "pc", *Accel("kvm", "").arguments, "-m", "16M", "-bios", str(rom)]
+        argv += ["-M", "pc", *Accel("kvm", "").arguments, "-m", "16M", "-bios", f"/proc/self/fd/{rom.fileno()}"]
         argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
+        # A QEMU that aborts must not leave a core file in the caller's folder.
+        without_core = ["sh", "-c", 'ulimit -c 0; exec "$@"', "sh", *argv]
         try:
-            # In the directory that goes away: a QEMU that aborts may leave a core file.
             done = subprocess.run(
-                argv,
+                tied(without_core, "KILL"),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_PROBE_TIMEOUT_S,
-                cwd=directory,
+                pass_fds=(rom.fileno(),),
             )
         except subprocess.TimeoutExpired as error:
             said = _first_line(error.stderr or b"")

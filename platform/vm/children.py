@@ -1,7 +1,7 @@
 """Runs one program to its end and tells its output line by line.
 
 Whatever ends the caller ends the program: an exception (Ctrl-C is one) stops its whole process group, and when the
-caller is killed the kernel sends the program SIGTERM (PR_SET_PDEATHSIG, by way of setpriv(1)).
+caller is killed the kernel sends the program SIGTERM (`tied`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,17 @@ STATUS_FD = "{status-fd}"
 
 _TICK_S = 0.5
 _GRACE_S = 5.0
+
+
+def tied(argv: Sequence[str], number: str) -> list[str]:
+    """A command line that runs ``argv`` for no longer than the thread that starts it lives.
+
+    When that thread ends, in whatever way, the kernel sends the program the signal ``number``, such as "KILL"
+    (PR_SET_PDEATHSIG, by way of setpriv(1)). A parent that ended before the kernel was asked to do so is noticed by
+    the shell, which then starts nothing.
+    """
+    alone = '[ "$PPID" = "$0" ] && exec "$@"'
+    return ["setpriv", "--pdeathsig", number, "--", "sh", "-c", alone, str(os.getpid()), *argv]
 
 
 class Overdue(Exception):
@@ -76,7 +87,7 @@ def run(
             argv = [word.replace(STATUS_FD, str(write_end)) for word in argv]
         try:
             child = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", "--", *argv],
+                tied(argv, "TERM"),
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT if err is None else subprocess.PIPE,

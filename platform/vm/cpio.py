@@ -6,6 +6,7 @@ no times, no owners, inode numbers count up. Each archive ends on a 4-byte borde
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 from collections.abc import Callable
@@ -41,7 +42,7 @@ class CpioWriter:
         self._entry(_TRAILER, 0, b"")
 
     def _entry(self, path: str, mode: int, data: bytes, *, links: int = 1, device: tuple[int, int] = (0, 0)) -> None:
-        name = path.strip("/").encode() + b"\0"
+        name = os.fsencode(path.strip("/")) + b"\0"
         # Numbers repeat across concatenated archives. The kernel looks at them for hard links only, and there are none.
         self._inode += 1
         fields = (

@@ -18,13 +18,14 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import attrs
 
 from scxlife.platform.vm import interpreter
 from scxlife.platform.vm.cache import cache_root, entries, locked, publish, sound
 from scxlife.platform.vm.cpio import Tree
-from scxlife.platform.vm.elf import Placed, closure, loaded_part, merged_directories
+from scxlife.platform.vm.elf import Placed, closure, in_guest, loaded_part, merged_directories
 
 SCHEDULER = "/scheduler"
 SCHEDULER_ARGS = "/sched_args"
@@ -127,6 +128,8 @@ class Run:
     programs: tuple[Path, ...] = ()
     #: (file of the host, absolute path in the guest).
     files: tuple[tuple[Path, str], ...] = ()
+    #: Absolute paths of directories that are to be there.
+    directories: tuple[str, ...] = ()
 
 
 def build_base(
@@ -176,7 +179,13 @@ def build_base(
 
 
 def build_run(base: Base, run: Run, target: Path) -> None:
-    """Writes the initramfs of one run to ``target``: the base, then what ``run`` adds.
+    """Writes the initramfs of one run to a file at ``target``, as ``write_run`` does."""
+    with target.open("wb") as sink:
+        write_run(base, run, sink)
+
+
+def write_run(base: Base, run: Run, sink: BinaryIO) -> None:
+    """Writes the initramfs of one run to ``sink``: the base, then what ``run`` adds.
 
     Raises ElfError, OSError, and ImageError when two files want one place, one that PID 1 stands on above all.
     """
@@ -205,14 +214,18 @@ def build_run(base: Base, run: Run, target: Path) -> None:
             tree.deferred_file(each.guest, each.host.read_bytes, stat.S_IMODE(each.host.stat().st_mode))
         elif not holds[each.guest].samefile(each.host):
             raise ImageError(f"{each.host} would replace {each.guest} of the guest, which is {holds[each.guest]}")
+    for directory in run.directories:
+        tree.directory(in_guest(directory))
+    for path, mode in _DIRECTORIES.items():
+        # As in the base, also where one is a parent of something here.
+        tree.directory(path, mode)
     tree.file(CONFIG, run.config)
     tree.file(DEFINITION, run.definition)
     tree.file(BOOT, run.boot)
     tree.file(SENTINEL, b"")
-    with target.open("wb") as sink:
-        with base.archive.open("rb") as source:
-            shutil.copyfileobj(source, sink, 1 << 20)
-        tree.write(sink, last=SENTINEL)
+    with base.archive.open("rb") as source:
+        shutil.copyfileobj(source, sink, 1 << 20)
+    tree.write(sink, last=SENTINEL)
 
 
 def _loaded_part_of(file: Path) -> bytes:
