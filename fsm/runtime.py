@@ -378,6 +378,11 @@ class Runtime:
         if duration is not None:
             self._timers.append((now + float(duration), name))
 
+    @property
+    def verdict(self) -> str | None:
+        """The outcome that was noted so far; None before."""
+        return None if self._verdict is None else self._verdict[0]
+
     def _arrive(self, came_from: str) -> None:
         self._entered += 1
         state = self.definition.states[self.state]

@@ -24,7 +24,7 @@ from .payload import Payload
 from .processes import end_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from scxlife.fsm.definition import Definition
     from scxlife.fsm.events import Event
@@ -51,9 +51,10 @@ EVENTS = {
 
 
 class BootEnding:
-    """`outcome` is how the scheduler's run ended; with `failed` one that was never attached is a start that failed, for
-    which there is an order of its own. `failure` is why it could not be executed, `name` its definition's name
-    and version. `on_probe` is given what the probe still produces."""
+    """`outcome` is how the scheduler's run ended, None where none was asked for; with `failed` one that was never
+    attached is a start that failed, for which there is an order of its own. `failure` is why it could not be executed,
+    `name` its definition's name and version. `on_probe` is given what the probe still produces. Where there was no run,
+    `degraded` tells what of the surroundings is less than wanted."""
 
     def __init__(
         self,
@@ -61,18 +62,20 @@ class BootEnding:
         port: GuestPort,
         definition: Definition,
         plan: Plan,
-        outcome: Outcome,
+        outcome: Outcome | None,
         *,
         failure: str,
         name: str,
         failed: bool = True,
         probe: Probe | None,
         on_probe: Callable[[str, bytes], object],
+        degraded: Sequence[str] = (),
     ) -> None:
         self._kernel = kernel
         self._port = port
         self._plan = plan
-        self._outcome = outcome
+        self._run_outcome = outcome
+        self._degraded = degraded
         self._failure = failure
         self._name = name
         self._failed = failed
@@ -97,9 +100,13 @@ class BootEnding:
 
     def run(self) -> None:
         """Returns when nothing is left to be said."""
-        event = EVENTS.get(self._outcome.name) if self._failed else None
+        if self._run_outcome is None:
+            began = happened(EventName.NO_SCHEDULER, cause="asked")
+        else:
+            event = EVENTS.get(self._run_outcome.name) if self._failed else None
+            began = happened(event or EventName.ATTACHED, cause=self._run_outcome.name)
         try:
-            self._driver.run(happened(event or EventName.ATTACHED, cause=self._outcome.name))
+            self._driver.run(began)
         finally:
             with suppress(OSError):
                 self._payload.process.clear()
@@ -149,8 +156,6 @@ class BootEnding:
     def tell_outcome(self, event: Event) -> None:
         from .outcomes import as_json
 
-        if self._facts.payload is not None:
-            self._outcome = attrs.evolve(self._outcome, payload=self._facts.payload)
         self._send(frames.OUTCOME, {**as_json(self._outcome, self._name, __version__), "kernel": self._kernel_now()})
 
     def tell_exit(self, event: Event) -> None:
@@ -166,6 +171,19 @@ class BootEnding:
 
     # -- inside
 
+    @property
+    def _outcome(self) -> Outcome:
+        """That of the run, or the verdict of this machine where there was none, with what became of the payload."""
+        outcome = self._run_outcome
+        if outcome is None:
+            from .outcomes import OUTCOMES
+
+            verdict = self._runtime.verdict or "fault"
+            words = self._runtime.definition.outcomes.get(verdict, "")
+            outcome = OUTCOMES[verdict](reason=words, degraded=tuple(self._degraded))
+        payload = self._facts.payload
+        return outcome if payload is None else attrs.evolve(outcome, payload=payload)
+
     def _kernel_now(self) -> dict[str, object]:
         """What the kernel says at the end. Where it can't be read, the outcome is told all the same."""
         release = os.uname().release
@@ -178,7 +196,8 @@ class BootEnding:
     @property
     def _log_path(self) -> str | None:
         """None: there is no log, and what stands at its path is somebody else's."""
-        return self._plan.log_path if self._outcome.log_lost is None else None
+        lost = self._run_outcome is None or self._run_outcome.log_lost is not None
+        return None if lost else self._plan.log_path
 
     def _show(self, log: bytes) -> None:
         """For a host that has nothing but the console."""

@@ -41,6 +41,8 @@ class EventName(StrEnum):
     """An action or a source failed."""
     TOLD = "told"
     """The host has the outcome and the exit frame."""
+    NO_SCHEDULER = "no_scheduler"
+    """No scheduler was asked for."""
     NOT_CONFIGURED = "not_configured"
     """There was no scheduler to start."""
     SPAWN_FAILED = "spawn_failed"
@@ -68,7 +70,9 @@ class Outcome(StrEnum):
     """How `boot` can end."""
 
     TOLD = "told"
-    """The host was told all there is."""
+    """The host was told all there is, with the outcome of the scheduler's run."""
+    NO_SCHEDULER = "no-scheduler"
+    """No scheduler was asked for; the payload ran on the kernel's own."""
 
 
 def happened(name: EventName, data: Mapping[str, object] = NOTHING, cause: str = "") -> Event:

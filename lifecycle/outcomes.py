@@ -109,6 +109,14 @@ class Stopped(Outcome):
 
 
 @attrs.frozen(kw_only=True)
+class NoScheduler(Outcome):
+    """Of a guest in which no scheduler was asked for: its payload ran on the kernel's own."""
+
+    name = "no-scheduler"
+    exit_code = ATTACHED_AND_ENDED
+
+
+@attrs.frozen(kw_only=True)
 class LeftRunning(Outcome):
     name = "left-running"
     exit_code = 14
@@ -124,7 +132,18 @@ class Fault(Outcome):
 
 OUTCOMES: Mapping[str, type[Outcome]] = {
     cls.name: cls
-    for cls in (NotConfigured, SpawnFailed, StartupDied, NotAttached, Exited, Ejected, Stopped, LeftRunning, Fault)
+    for cls in (
+        NotConfigured,
+        SpawnFailed,
+        StartupDied,
+        NotAttached,
+        Exited,
+        Ejected,
+        Stopped,
+        NoScheduler,
+        LeftRunning,
+        Fault,
+    )
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scxlife.fsm.definition import Definition
-from scxlife.lifecycle.options import shipped
+from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.lifecycle.outcomes import OUTCOMES
 
 
@@ -12,7 +12,8 @@ def region(name: str) -> str:
 
 
 def _outcomes(definition: Definition) -> str:
-    rows = [f"| `{name}` | {cls.exit_code} | {definition.outcomes[name]} |" for name, cls in OUTCOMES.items()]
+    words = {**boot_ending().outcomes, **definition.outcomes}
+    rows = [f"| `{name}` | {cls.exit_code} | {words[name]} |" for name, cls in OUTCOMES.items()]
     return "\n".join(["| outcome | exit code | what it says |", "|---|---|---|", *rows])
 
 

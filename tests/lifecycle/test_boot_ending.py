@@ -82,15 +82,16 @@ def told(host: socket.socket) -> list[tuple[int, Any]]:
 def ending_of(
     port: GuestPort,
     plan: Plan,
-    outcome: Outcome,
+    outcome: Outcome | None,
     *,
     failure: str = "",
     probe: PipeProbe | None = None,
+    drain_timeout: float = 0.02,
 ) -> BootEnding:
     return BootEnding(
         kernel,
         port,
-        boot_ending().with_settings(drain_timeout=0.02),
+        boot_ending().with_settings(drain_timeout=drain_timeout),
         plan,
         outcome,
         failure=failure,
@@ -103,11 +104,12 @@ def ending_of(
 def end(
     wire: tuple[GuestPort, socket.socket],
     folder: Path,
-    outcome: Outcome,
+    outcome: Outcome | None,
     *,
     payload: tuple[str, ...] = (),
     probe: PipeProbe | None = None,
     failure: str = "",
+    drain_timeout: float = 0.02,
 ) -> list[tuple[int, Any]]:
     port, host = wire
     (folder / "log").write_bytes(b"the log\n")
@@ -120,7 +122,7 @@ def end(
         payload_output=output,
         payload_log=str(folder / "payload"),
     )
-    ending_of(port, plan, outcome, failure=failure, probe=probe).run()
+    ending_of(port, plan, outcome, failure=failure, probe=probe, drain_timeout=drain_timeout).run()
     os.close(output)
     if probe is not None:
         assert probe.stopped == 1
@@ -181,6 +183,49 @@ def test_row_1_without_a_scheduler_the_payload_runs_all_the_same(
     assert content[frames.PAYLOAD_OUTPUT] == b"it ran\n"
     assert content[frames.OUTCOME]["payload"] == {"exit": {"code": 4}}
     assert content[frames.OUTCOME]["outcome"] == "not-configured"
+    assert heard[-1][0] == frames.EXIT
+
+
+def test_L17_no_scheduler_that_was_asked_for_is_an_outcome_of_its_own(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path
+) -> None:
+    heard = end(wire, tmp_path, None, payload=("/bin/sh", "-c", "echo it ran; exit 4"))
+    assert [kind for kind, _ in heard] == [frames.PAYLOAD_OUTPUT, frames.OUTCOME, frames.EXIT]
+    outcome = dict(heard)[frames.OUTCOME]
+    assert (outcome["outcome"], outcome["payload"]) == ("no-scheduler", {"exit": {"code": 4}})
+    assert outcome["reason"] == "no scheduler was asked for; the payload ran on the kernel's own"
+    assert dict(heard)[frames.EXIT]["status"] == 0
+
+
+class SilentProbe:
+    """Has nothing to say: readable only when it is asked, as a trace pipe is."""
+
+    name = "silent"
+    stopped = 0
+
+    def open(self) -> None:
+        """It is."""
+
+    def fileno(self) -> int | None:
+        return None
+
+    def read(self, size: int) -> bytes | None:
+        return None if self.stopped else b""
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.mark.parametrize("outcome", [None, NotConfigured(reason="why")])
+def test_a_probe_without_a_word_does_not_hold_a_bare_payload_back(
+    wire: tuple[GuestPort, socket.socket], tmp_path: Path, outcome: Outcome | None
+) -> None:
+    # Waited for in vain, it would take all of this test's time.
+    probe: Any = SilentProbe()
+    heard = end(wire, tmp_path, outcome, payload=("/bin/sleep", "0.2"), probe=probe, drain_timeout=3600.0)
     assert heard[-1][0] == frames.EXIT
 
 

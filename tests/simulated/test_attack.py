@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from scxlife.lifecycle.options import shipped
-from scxlife.lifecycle.outcomes import OUTCOMES
+from scxlife.lifecycle.outcomes import OUTCOMES, NoScheduler
 from scxlife.lifecycle.simulated.coverage import Coverage
 from scxlife.lifecycle.simulated.properties import violations
 from scxlife.lifecycle.simulated.run import run
@@ -47,7 +47,8 @@ def test_every_property_holds_in_every_run_that_is_drawn(capsys: pytest.CaptureF
     attack()
     with capsys.disabled():
         print(f"\n{coverage.summary(shipped())}; {', '.join(f'{name} {n}' for name, n in outcomes.most_common())}")
-    assert set(outcomes) >= set(OUTCOMES)
+    # That of a guest without a scheduler is the other machine's.
+    assert set(outcomes) >= OUTCOMES.keys() - {NoScheduler.name}
 
 
 @settings(settled, max_examples=40)
