@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -13,6 +13,7 @@ from scxlife.platform.vm.guest import (
     CutOff,
     GuestResult,
     GuestSpec,
+    Interrupted,
     Malformed,
     NotStarted,
     OutOfMemory,
@@ -21,7 +22,7 @@ from scxlife.platform.vm.guest import (
     Truncated,
     WrongContent,
 )
-from scxlife.platform.vm.qemu import run_guest
+from scxlife.platform.vm.qemu import Interrupts, run_guest
 
 from .guest_records import (
     Begins,
@@ -39,6 +40,9 @@ from .guest_records import (
     record_of,
 )
 from .outcomes import Outcome
+
+if TYPE_CHECKING:
+    from scxlife.fsm.sources import Waiter
 
 GUEST_FAILED = "guest-failed"
 
@@ -254,11 +258,17 @@ def _ignore(record: object) -> None:
     """Nobody asked for it."""
 
 
-def run_in_guest(spec: GuestSpec, on_tape: OnTape, on_other: OnOther = _ignore) -> Attempt:
+def run_in_guest(
+    spec: GuestSpec,
+    on_tape: OnTape,
+    on_other: OnOther = _ignore,
+    interrupts: Interrupts | None = None,
+    waiter: Waiter | None = None,
+) -> Attempt:
     """Boot `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
-    the lives of several schedulers, as they come."""
+    the lives of several schedulers, as they come. `interrupts` ask for the end; `waiter` waits."""
     transcript = Transcript(on_tape, on_other)
-    return transcript.attempt(run_guest(spec, on_frame=transcript.hear))
+    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, interrupts=interrupts, waiter=waiter))
 
 
 def judge(result: GuestResult) -> tuple[str, str]:
@@ -272,6 +282,8 @@ def judge(result: GuestResult) -> tuple[str, str]:
             return "out-of-memory", f"{message} (more with --memory)"
         case TimedOut(timeout_s=seconds):
             return "timed-out", f"no end within {seconds:g} s (more with --timeout)"
+        case Interrupted(reason=reason):
+            return "interrupted", reason
         case Truncated(reason=reason):
             return "truncated", reason
         case Malformed(reason=reason):

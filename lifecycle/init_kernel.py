@@ -6,12 +6,17 @@ Neither decides anything about the lifecycle, so neither is a state's business: 
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import ENDING
+
+if TYPE_CHECKING:
+    from scxlife.platform.vm.port import GuestPort
 
 # A child of init that nobody owns any more must not be able to keep it from all else, however fast more of them die.
 AT_ONCE = 1000
@@ -24,6 +29,7 @@ class InitKernel(LinuxKernel):
         self.owned: Callable[[], Container[int]] = tuple
         self._deaths: int | None = None
         self._more = False
+        self._host: GuestPort | None = None
 
     def keep_signals(self) -> None:
         """From now on the signals that ask for the end wait. Call it first of all: they would be lost (SIGTERM), or
@@ -47,23 +53,33 @@ class InitKernel(LinuxKernel):
         # Whoever died before that sends no second signal.
         self._more = True
 
+    def listen_to(self, host: GuestPort) -> None:
+        """From now on each `poll` hears what the host asks for: it comes as the signal that it names."""
+        self._host = host
+
     def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
-        """As the port says: the death of an orphan ends no wait early."""
+        """As the port says: the death of an orphan ends no wait early, nor does what the host asks for."""
         if self._deaths is None:
             return super().poll(fds, timeout)
         wanted = {*fds}
+        own = {self._deaths} if self._host is None else {self._deaths, self._host.heard_fileno()}
         until = None if timeout is None else self.monotonic() + timeout
         while True:
             if self._more:
                 left: float | None = 0.0
             else:
                 left = None if until is None else max(0.0, until - self.monotonic())
-            ready = super().poll(wanted | {self._deaths}, left)
-            theirs = [(fd, revents) for fd, revents in ready if fd != self._deaths]
+            ready = super().poll(wanted | own, left)
+            theirs = [(fd, revents) for fd, revents in ready if fd not in own]
             if self._more or len(theirs) < len(ready):
                 self._bury(self._deaths)
+                self._hear()
             if theirs or (until is not None and self.monotonic() >= until):
                 return theirs
+
+    def _hear(self) -> None:
+        for number in () if self._host is None else self._host.interrupts():
+            os.kill(os.getpid(), number if number in ENDING else signal.SIGINT)
 
     def _bury(self, deaths: int) -> None:
         with suppress(BlockingIOError):

@@ -52,6 +52,8 @@ OPERATIONS = 0x0A
 # Host to guest.
 #: The sequence number of the frame that is acknowledged, 4 bytes, little-endian.
 ACK = 0x80
+#: PID 1 is asked to end the run, as by the signal whose number is the payload, 1 byte.
+INTERRUPT = 0x81
 
 TYPE_NAMES = {
     HELLO: "hello",
@@ -65,6 +67,7 @@ TYPE_NAMES = {
     PROBE: "probe",
     OPERATIONS: "operations",
     ACK: "ack",
+    INTERRUPT: "interrupt",
 }
 
 _CHECKED = Struct("<4sBBII")
@@ -138,6 +141,11 @@ def encode(type: int, sequence: int, payload: bytes) -> bytes:
 def encode_ack(sequence: int, acknowledged: int) -> bytes:
     """The frame with which the host says that frame number ``acknowledged`` has arrived."""
     return encode(ACK, sequence, _CRC.pack(acknowledged))
+
+
+def encode_interrupt(sequence: int, number: int) -> bytes:
+    """The frame with which the host asks PID 1 to end the run, as the signal ``number`` would."""
+    return encode(INTERRUPT, sequence, bytes((number,)))
 
 
 def acknowledged(frame: Frame) -> int:

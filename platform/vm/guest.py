@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import attrs
@@ -18,10 +19,15 @@ class WrongContent(Exception):
 
 @attrs.frozen
 class GuestSpec:
-    """One guest. ``memory`` in bytes, ``timeout`` in seconds from the start of QEMU to its end."""
+    """One guest. ``memory`` in bytes, ``timeout`` in seconds from the start of QEMU to its end.
+
+    ``initrd`` is the path of a file, or an open descriptor of one, which then needs no name. ``control`` is a unix
+    socket that listens; its clients talk to the guest's PID 1. ``stop_within`` is how many seconds the guest has to
+    end once it was asked to, and again once PID 1 could hear that.
+    """
 
     kernel: Path
-    initrd: Path
+    initrd: Path | int
     accel: Accel
     qemu: Path
     cpus: int = attrs.field(default=2, validator=attrs.validators.ge(1))
@@ -29,8 +35,8 @@ class GuestSpec:
     timeout: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
     #: Words that are added to the kernel's command line.
     append: tuple[str, ...] = ()
-    #: A unix socket, made by QEMU, whose clients talk to the guest's PID 1.
-    control: Path | None = None
+    control: socket.socket | None = None
+    stop_within: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
 
 
 @attrs.frozen
@@ -79,6 +85,14 @@ class TimedOut:
 
 
 @attrs.frozen
+class Interrupted:
+    """The guest was asked to end, and asked again or given no more time; QEMU was stopped. ``reason`` says which."""
+
+    reason: str
+    record: Record
+
+
+@attrs.frozen
 class Truncated:
     """The frames were damaged, or stop inside a frame. Those before that were delivered."""
 
@@ -110,4 +124,6 @@ class NotStarted:
     record: Record
 
 
-GuestResult = Completed | Panicked | OutOfMemory | TimedOut | Truncated | Malformed | CutOff | NotStarted
+GuestResult = (
+    Completed | Panicked | OutOfMemory | TimedOut | Interrupted | Truncated | Malformed | CutOff | NotStarted
+)

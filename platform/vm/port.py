@@ -10,6 +10,7 @@ import os
 import select
 import socket
 import time
+from contextlib import suppress
 
 from scxlife.platform.vm import frames
 
@@ -80,9 +81,14 @@ class GuestPort:
         self._sequence = 0
         self._broken = False
         self._final = False
+        self._decoder = frames.Decoder()
+        self._acknowledged = -1
+        self._asked: list[int] = []
         # Edge-triggered: a port whose host is away is "hung up" all the time, and a level would spin on it.
         self._ready = select.epoll()
         self._ready.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+        self._heard = select.epoll()
+        self._heard.register(descriptor, select.EPOLLIN | select.EPOLLET)
 
     @classmethod
     def open(cls, name: str = PORT_NAME, timeout_s: float = 30.0) -> GuestPort:
@@ -111,31 +117,52 @@ class GuestPort:
         self._sequence += 1
         return sequence
 
+    def heard_fileno(self) -> int:
+        """A descriptor that turns readable when the host has sent something, until ``interrupts`` is called."""
+        return self._heard.fileno()
+
+    def interrupts(self) -> list[int]:
+        """The signals by which the host has asked for the end since the last call. Does not wait. A damaged stream
+        tells no more of them."""
+        self._heard.poll(0)
+        with suppress(OSError, ValueError, frames.FrameError):
+            while self._read():
+                pass
+        asked, self._asked = self._asked, []
+        return asked
+
     def finish(self, timeout_s: float) -> bool:
         """Waits for the host to acknowledge the last frame; False when it did not within ``timeout_s`` seconds."""
         deadline = time.monotonic() + timeout_s
-        decoder = frames.Decoder()
-        while not self._broken:
+        while not self._broken and self._acknowledged != self._sequence - 1:
             try:
-                data = os.read(self._descriptor, _READ_SIZE)
-                if not data:
+                if not self._read():
                     return False
-                for frame in decoder.feed(data):
-                    if frames.acknowledged(frame) == self._sequence - 1:
-                        return True
             except BlockingIOError:
                 if not self._wait(deadline):
                     return False
             except (OSError, ValueError, frames.FrameError):
                 return False
-        return False
+        return not self._broken
 
     def close(self) -> None:
         self._ready.close()
+        self._heard.close()
         os.close(self._descriptor)
 
     def fileno(self) -> int:
         return self._descriptor
+
+    def _read(self) -> bool:
+        """Takes one chunk of what the host has sent. False at the end. Raises BlockingIOError, OSError, ValueError,
+        FrameError."""
+        data = os.read(self._descriptor, _READ_SIZE)
+        for frame in self._decoder.feed(data) if data else ():
+            if frame.type == frames.INTERRUPT:
+                self._asked.append(frame.payload[0] if frame.payload else 0)
+            else:
+                self._acknowledged = frames.acknowledged(frame)
+        return bool(data)
 
     def _wait(self, deadline: float) -> bool:
         """Whether something changed at the port before ``deadline``."""

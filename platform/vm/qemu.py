@@ -4,7 +4,7 @@ Two channels, each one end of a socket pair that QEMU inherits, so nothing has a
 console (the kernel's words, kept as evidence) and a virtio-serial port (frames, the protocol of ``frames``). A
 ``virtserialport`` holds the guest back when the host is slow, where a ``virtconsole`` drops bytes.
 
-One loop waits for all of it: both channels, QEMU's standard error, its pidfd, one deadline.
+One loop waits for all of it: both channels, QEMU's standard error, its pidfd, the caller's interrupts, one deadline.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Protocol
 
+from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.vm import frames
+from scxlife.platform.vm.children import tied
 from scxlife.platform.vm.console import Console
 from scxlife.platform.vm.guest import (
     MIB,
@@ -26,6 +29,7 @@ from scxlife.platform.vm.guest import (
     CutOff,
     GuestResult,
     GuestSpec,
+    Interrupted,
     Malformed,
     NotStarted,
     OutOfMemory,
@@ -36,6 +40,9 @@ from scxlife.platform.vm.guest import (
     WrongContent,
 )
 from scxlife.platform.vm.port import CONTROL_NAME, PORT_NAME
+
+if TYPE_CHECKING:
+    from scxlife.fsm.sources import Waiter
 
 OnFrame = Callable[[frames.Frame], None]
 OnConsoleLine = Callable[[str], None]
@@ -53,8 +60,20 @@ _KILL_S = 5.0
 _DRAIN_S = 5.0
 
 
+class Interrupts(Protocol):
+    """Requests to end the run."""
+
+    def fileno(self) -> int:
+        """A descriptor that turns readable when there is one."""
+
+    def take(self) -> list[int]:
+        """The signal numbers of those that came since the last call. Does not wait."""
+
+
 def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
-    """QEMU's command line. The descriptors are connected stream sockets that it inherits."""
+    """QEMU's command line. The descriptors are connected stream sockets that it inherits, as it does those of
+    ``spec``."""
+    initrd = f"/proc/self/fd/{spec.initrd}" if isinstance(spec.initrd, int) else str(spec.initrd)
     kernel_line = ["console=ttyS0", "quiet", "panic=-1", "oops=panic"]
     if spec.accel.name == "tcg":
         # On a busy host the emulated timer is late, and the kernel's check of it ends in a panic.
@@ -67,45 +86,61 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
         *_control(spec),
-        *("-kernel", str(spec.kernel), "-initrd", str(spec.initrd)),
+        *("-kernel", str(spec.kernel), "-initrd", initrd),
         *("-append", " ".join([*kernel_line, *spec.append])),
     ]
 
 
+def _inherited(spec: GuestSpec) -> tuple[int, ...]:
+    """The descriptors of ``spec`` that QEMU needs."""
+    return (
+        *((spec.initrd,) if isinstance(spec.initrd, int) else ()),
+        *(() if spec.control is None else (spec.control.fileno(),)),
+    )
+
+
 def _control(spec: GuestSpec) -> list[str]:
-    """A comma ends a value in QEMU's options unless it is doubled."""
     if spec.control is None:
         return []
-    path = str(spec.control).replace(",", ",,")
     return [
-        *("-chardev", f"socket,id=control,path={path},server=on,wait=off"),
+        *("-chardev", f"socket,id=control,fd={spec.control.fileno()},server=on,wait=off"),
         *("-device", f"virtserialport,chardev=control,name={CONTROL_NAME}"),
     ]
 
 
-def run_guest(spec: GuestSpec, *, on_frame: OnFrame, on_console_line: OnConsoleLine | None = None) -> GuestResult:
+def run_guest(
+    spec: GuestSpec,
+    *,
+    on_frame: OnFrame,
+    on_console_line: OnConsoleLine | None = None,
+    interrupts: Interrupts | None = None,
+    waiter: Waiter | None = None,
+) -> GuestResult:
     """Runs the guest to its end. ``on_frame`` gets each sound frame at once, in order, EXIT included.
 
+    ``waiter`` waits, where something else is to be done meanwhile.
+
     A WrongContent that ``on_frame`` raises ends the guest, and gives Malformed: nothing after that frame is delivered.
-    Whatever ends this call ends QEMU too: its result, an exception of a callback, Ctrl-C, the death of this process.
-    The call takes at most ``spec.timeout`` seconds and the few that stopping QEMU may need.
+    The first of ``interrupts`` asks PID 1 to end the run, which then has ``spec.stop_within`` seconds; the second ends
+    QEMU at once. Whatever ends this call ends QEMU too: its result, an exception of a callback, the end of the calling
+    thread or of the process. The call takes at most ``spec.timeout`` seconds and the few that stopping QEMU may need.
     """
     with ExitStack() as stack:
         console_here, console_there = _pair(stack)
         port_here, port_there = _pair(stack)
         started = time.monotonic()
         try:
-            # setpriv(1) becomes QEMU: same process, but the kernel kills it when this one dies without a word.
-            qemu = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *command(spec, console_there.fileno(), port_there.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(console_there.fileno(), port_there.fileno()),
-                process_group=0,
-                umask=0o177 if spec.control is not None else -1,
-                bufsize=0,
-            )
+            with _nothing_blocked():
+                qemu = subprocess.Popen(
+                    # This thread stays in this call until QEMU is gone.
+                    tied(command(spec, console_there.fileno(), port_there.fileno()), "KILL"),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(console_there.fileno(), port_there.fileno(), *_inherited(spec)),
+                    process_group=0,
+                    bufsize=0,
+                )
         except OSError as error:
             return NotStarted(f"can't start QEMU: {error}", Record((), None, 0.0, None))
         console_there.close()
@@ -114,7 +149,7 @@ def run_guest(spec: GuestSpec, *, on_frame: OnFrame, on_console_line: OnConsoleL
             assert qemu.stderr is not None
             stderr = stack.enter_context(qemu.stderr)
             watch = _Watch(console_here, port_here, stderr.fileno(), started, on_frame, on_console_line)
-            watch.until_end(pidfd, started + spec.timeout)
+            watch.until_end(waiter or LinuxKernel(), pidfd, started + spec.timeout, interrupts, spec.stop_within)
             _stop(qemu, pidfd)
             watch.drain()
             return watch.result(qemu.returncode, spec.timeout)
@@ -141,7 +176,9 @@ class _Watch:
         self._damage: frames.FrameError | None = None
         self._wrong: WrongContent | None = None
         self._exit: frames.Frame | None = None
-        self._acknowledged = 0
+        self._sent = 0
+        self._interrupt: int | None = None
+        self._given_up: str | None = None
         self._first_frame_s: float | None = None
         self._stderr = b""
         self._halted = False
@@ -154,26 +191,44 @@ class _Watch:
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)
 
-    def until_end(self, pidfd: int, deadline: float) -> None:
+    def until_end(
+        self, waiter: Waiter, pidfd: int, deadline: float, interrupts: Interrupts | None, stop_within: float
+    ) -> None:
         """Returns when QEMU ended or can't go on, the frames can't be believed any more, or the time is up."""
-        poller = select.poll()
-        poller.register(pidfd, select.POLLIN)
-        for descriptor in self._readers:
-            poller.register(descriptor, select.POLLIN)
+        open_ones = {pidfd, *self._readers}
+        if interrupts is not None:
+            open_ones.add(interrupts.fileno())
+        stop_by = None
         while not (self._damage or self._wrong or self._halted):
-            left = deadline - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= deadline:
                 self._timed_out = True
                 return
-            # poll(2) counts milliseconds; rounded up, or it would spin for the last of them.
-            for descriptor, _ in poller.poll(left * 1000 + 1):
+            if stop_by is not None and now >= stop_by:
+                self._given_up = "it was asked to end and did not in time"
+                return
+            left = (deadline if stop_by is None else min(deadline, stop_by)) - now
+            for descriptor, _ in waiter.poll(open_ones, left):
                 if descriptor == pidfd:
                     return
+                if interrupts is not None and descriptor == interrupts.fileno():
+                    for number in interrupts.take():
+                        if stop_by is not None:
+                            self._given_up = "it was asked to end twice"
+                            return
+                        stop_by = time.monotonic() + stop_within
+                        self._interrupt = number
+                    continue
                 finished = self._exit is not None
                 if not self._read(descriptor):
-                    poller.unregister(descriptor)
+                    open_ones.discard(descriptor)
                 if self._exit is not None and not finished:
                     deadline = min(deadline, time.monotonic() + _REBOOT_S)
+            # Before its first frame nobody there would hear it.
+            if self._interrupt is not None and self._first_frame_s is not None:
+                self._send(frames.encode_interrupt(self._sent, self._interrupt))
+                self._interrupt = None
+                stop_by = time.monotonic() + stop_within
 
     def drain(self) -> None:
         """Reads what is left in the channels of a QEMU that is gone."""
@@ -198,6 +253,8 @@ class _Watch:
             return CutOff(text, record) if self._console.spoke else NotStarted(text, record)
         if panic is not None:
             return Panicked(panic.message, panic.init_status, record)
+        if self._given_up is not None:
+            return Interrupted(self._given_up, record)
         if self._timed_out:
             return TimedOut(timeout_s, record)
         if self._damage is not None:
@@ -244,15 +301,15 @@ class _Watch:
             if frame.type == frames.EXIT and self._exit is None:
                 self._exit = frame
             if self._exit is not None:
-                self._acknowledge(frame)
+                self._send(frames.encode_ack(self._sent, frame.sequence))
 
-    def _acknowledge(self, frame: frames.Frame) -> None:
+    def _send(self, frame: bytes) -> None:
+        """Sends one frame to the guest. When QEMU is gone, or takes nothing, nobody there waits for it."""
         try:
-            self._port.send(frames.encode_ack(self._acknowledged, frame.sequence))
+            self._port.send(frame)
         except OSError:
-            # QEMU is gone, and the guest with it: nobody waits for the acknowledgement.
             return
-        self._acknowledged += 1
+        self._sent += 1
 
     def _tell(self, lines: list[str]) -> None:
         if self._on_console_line is not None:
@@ -265,6 +322,16 @@ def _pair(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
     stack.enter_context(here)
     stack.enter_context(there)
     return here, there
+
+
+@contextmanager
+def _nothing_blocked() -> Iterator[None]:
+    """What is started meanwhile inherits no blocked signal."""
+    mask = signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 HEAD = """
 import os, signal, sys
 from scxlife.lifecycle.init_kernel import InitKernel
@@ -113,3 +115,84 @@ os.kill(os.getpid(), signal.SIGHUP)
 print(sorted(signal.sigpending() & {signal.SIGINT, signal.SIGHUP}))
 """
     assert in_a_process(script) == ["[2, 15]", "[<Signals.SIGHUP: 1>, <Signals.SIGINT: 2>]"]
+
+
+HOST = """
+import socket
+from scxlife.platform.vm import frames
+from scxlife.platform.vm.port import GuestPort
+here, there = socket.socketpair()
+port = GuestPort(here.detach())
+kernel.keep_signals()
+kernel.bury_orphans()
+kernel.listen_to(port)
+"""
+
+
+def test_L12_what_the_host_asks_for_comes_as_the_signal_it_names() -> None:
+    script = """
+fd = kernel.signal_fd([signal.SIGINT, signal.SIGTERM])
+for sequence, number in enumerate((signal.SIGTERM, signal.SIGKILL, 200, 0)):
+    there.send(frames.encode_interrupt(sequence, number))
+    assert kernel.poll((fd,), None) == [(fd, 1)]
+    print(*(signal.Signals(each).name for each in kernel.signal_read(fd)))
+"""
+    # Nothing but the end can be asked for: PID 1 sends itself no other signal.
+    assert in_a_process(HOST + script) == ["SIGTERM", "SIGINT", "SIGINT", "SIGINT"]
+
+
+def test_L12_what_the_host_asks_for_early_is_kept() -> None:
+    script = """
+there.send(frames.encode_interrupt(0, signal.SIGTERM))
+set_up = sh("exit 0")
+kernel.owned = lambda: (set_up,)
+pidfd = kernel.pidfd_open(set_up)
+kernel.poll((pidfd,), None)
+kernel.poll((), 0.0)
+fd = kernel.signal_fd([signal.SIGTERM])
+kernel.poll((fd,), None)
+print(*kernel.signal_read(fd))
+"""
+    assert in_a_process(HOST + script) == ["15"]
+
+
+HOSTILE = {
+    "no frame": b"garbage that is no frame at all",
+    "another version": b"SCXF\x07" + bytes(13),
+    "half a frame": b"SCXF\x01\x81",
+    "a frame of the guest's": "frames.encode(frames.TAPE, 0, b'x')",
+    "an interrupt out of order": "frames.encode_interrupt(7, 15)",
+    "an empty interrupt, which counts": "frames.encode(frames.INTERRUPT, 0, b'')",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_L12_a_damaged_request_is_no_request_and_ends_no_wait(what: str) -> None:
+    sent = HOSTILE[what]
+    script = f"""
+port.send(frames.EXIT, b"{{}}")
+there.send({sent if isinstance(sent, str) else repr(sent)})
+fd = kernel.signal_fd([signal.SIGINT, signal.SIGTERM])
+print(len(kernel.poll((fd,), 0.05)), port.finish(0.0))
+"""
+    assert in_a_process(HOST + script) == ["1 False" if "counts" in what else "0 False"]
+
+
+def test_L12_an_acknowledgement_is_heard_behind_requests() -> None:
+    script = """
+sequence = port.send(frames.EXIT, b"{}")
+there.send(frames.encode_interrupt(0, 15) + frames.encode_ack(1, sequence))
+kernel.poll((), 0.01)
+print(port.finish(60.0))
+"""
+    assert in_a_process(HOST + script) == ["True"]
+
+
+def test_L12_a_host_that_went_away_does_not_keep_the_wait_busy() -> None:
+    script = """
+there.close()
+before = os.times().user
+kernel.poll((), 0.5)
+print(os.times().user - before < 0.2)
+"""
+    assert in_a_process(HOST + script) == ["True"]

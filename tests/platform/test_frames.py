@@ -125,7 +125,7 @@ def test_the_port_sends_in_order_and_believes_only_the_acknowledgement_of_its_la
         assert [(frame.sequence, frame.payload) for frame in found] == [(0, b"one"), (1, b"two")]
         host.send(frames.encode_ack(0, 0))
         assert not port.finish(0.05)
-        host.send(frames.encode_ack(0, 1))
+        host.send(frames.encode_ack(1, 1))
         assert port.finish(10.0)
         port.close()
 
