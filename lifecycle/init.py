@@ -70,6 +70,7 @@ def main() -> None:
         kernel.bury_orphans()
         degraded = [*_mount_wanted(kernel), *take_precedence(kernel)]
         port = GuestPort.open()
+        kernel.listen_to(port)
         _live(kernel, port, degraded)
     except BaseException as error:  # PID 1 must not end, whatever comes
         _confess(port, error)
@@ -79,6 +80,10 @@ def main() -> None:
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     config = json.loads(_content(CONFIG))
+    if config.get("cwd"):
+        with suppress(OSError):
+            # Where the host's caller stood: relative paths mean the same here.
+            os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
     hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
     _send(port, frames.HELLO, hello)
@@ -103,8 +108,12 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         "on_probe": on_probe,
         "degraded": degraded,
     }
-    run: Supervision | GuestOperations
+    bound = partial(BootEnding, kernel, port, ending, name=name, probe=probe, on_probe=on_probe)
     asked = config.get("operations")
+    if not config.get("scheduler", True) and asked is None:
+        _end_with(kernel, bound(plan, None, failure="", degraded=degraded))
+        return
+    run: Supervision | GuestOperations
     if asked is None:
         tape = Tape(definition, kernel.monotonic, lambda line: _tape(port, line))
         run = Supervision(kernel, definition, plan, observer=tape, **common)
@@ -116,20 +125,12 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         run = GuestOperations(kernel, port, definition, machine, plan, asked["boot"], asked["staged"], **common)
     kernel.owned = run.pids
     outcome = run.run()
-    end = BootEnding(
-        kernel,
-        port,
-        ending,
-        run.plan,
-        outcome,
-        failure=run.failure,
-        failed=run.failed,
-        name=name,
-        probe=probe,
-        on_probe=on_probe,
-    )
-    kernel.owned = end.pids
-    end.run()
+    _end_with(kernel, bound(run.plan, outcome, failure=run.failure, failed=run.failed))
+
+
+def _end_with(kernel: InitKernel, ending: BootEnding) -> None:
+    kernel.owned = ending.pids
+    ending.run()
 
 
 def _open_payload_log(kernel: InitKernel, degraded: list[str]) -> int:

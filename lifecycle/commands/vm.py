@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -11,26 +12,33 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
+from scxlife.fsm.definition import Definition
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.problems import telling
-from scxlife.lifecycle.control.protocol import check_name
-from scxlife.lifecycle.duration_option import duration
+from scxlife.lifecycle.control.listening import ListeningSocket
+from scxlife.lifecycle.duration_option import positive_duration
+from scxlife.lifecycle.guest_files import Taken, kernel_of, scheduler_of, taken_along
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
-from scxlife.lifecycle.guest_run import GUEST_FAILED, Attempt, run_in_guest
+from scxlife.lifecycle.guest_report import Report
+from scxlife.lifecycle.guest_run import Attempt, run_in_guest
+from scxlife.lifecycle.kept_file import KeptFile
 from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
 from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
-from scxlife.lifecycle.outcomes import GUEST_FAILED as GUEST_FAILED_STATUS
-from scxlife.lifecycle.outcomes import PAYLOAD_FAILED, NotConfigured, Outcome
-from scxlife.lifecycle.plain_text import plain
-from scxlife.lifecycle.report import print_json, say_outcome
+from scxlife.lifecycle.outcomes import NotConfigured
+from scxlife.lifecycle.outlet import Outlets
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
-from scxlife.platform.vm import accel, image, kernels, schedulers
-from scxlife.platform.vm.cache import ArtifactError
+from scxlife.lifecycle.vm_words import understood
+from scxlife.platform.kernel import Kernel
+from scxlife.platform.linux import LinuxKernel
+from scxlife.platform.sources.signals import SignalSource
+from scxlife.platform.vm import accel, frames, image
+from scxlife.platform.vm.cache import ArtifactError, NotInstalled
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec
 
@@ -51,6 +59,7 @@ LAZY = (
     "scxlife.lifecycle.verifier_log",
     "scxlife.platform.linux.fork",
     "scxlife.platform.linux.libc",
+    "scxlife.platform.linux.writing",
     "scxlife.platform.sources.assume_ready",
     "scxlife.platform.sources.kernel_log",
     "scxlife.platform.sources.log_size",
@@ -58,21 +67,33 @@ LAZY = (
     "scxlife.platform.sources.unwatched",
 )
 
-NEWLINE = b"\n"
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
 WITHOUT_PAYLOAD = 2.0
+# Bytes. No kernel with PID 1 in its initramfs boots in less.
+LEAST_MEMORY = 96 << 20
+# Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
+LONGEST_APPEND = 1900
+# Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
+SLACK = 10.0
 
-EPILOG_RUN = """examples:
-  scxlife vm run --scheduler scx_simple -- sleep 3
-  scxlife vm run --scheduler ./scx_mine --sched-args "-s 20000" --cpus 4 -- sh -c 'stress & sleep 5'
-  scxlife vm run --scheduler scx_simple --for 2s --json
+EPILOG_RUN = """The first word that is no option is the scheduler, and the words after it are its arguments. What
+follows -- is the payload. Without a scheduler, scx_simple is taken.
+
+examples:
+  scxlife vm run ./scx_mine -s 20000                 as: scxlife run -- ./scx_mine -s 20000
+  scxlife vm run --cpus 4 ./scx_mine -- sh -c 'stress & sleep 5'
+  scxlife vm run -- sleep 3                          the payload, on scx_simple
+  scxlife vm run --scheduler scx_simple --sched-args -v --for 2s --json
   scxlife vm run --no-scheduler -- ./benchmark       the same payload on the kernel's own scheduler
   scxlife vm run --stage b=scx_flatcg -- sh -c 'sleep 1; scxlife ctl replace b; sleep 1; scxlife ctl status'
   scxlife vm run --control /tmp/guest.sock --stage b=scx_flatcg     and then: scxlife ctl --control /tmp/guest.sock …
 
 A NAME is looked up among what `scxlife schedulers build` made; the kernel is the newest of `scxlife kernel list`
 unless --kernel names one. The payload finds busybox's tools in the guest; its own program is
-taken along. Without a payload and --for, the scheduler is stopped 2 s after it attached.
+taken along, and it starts in the same directory as here. Without a payload and --for, the scheduler is stopped 2 s
+after it attached.
+
+Ctrl-C or SIGTERM stops the scheduler in the guest and reports the outcome; a second one ends the guest at once.
 
 exit codes: as `scxlife run --help` tells, and
   1    the payload failed (its status is in the JSON)
@@ -82,14 +103,32 @@ exit codes: as `scxlife run --help` tells, and
 def size(text: str) -> int:
     """An argparse type: bytes, from a number with K, M or G."""
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-    number, unit = (text[:-1], text[-1:].upper()) if text[-1:].upper() in units else (text, "M")
-    if not number.isdigit() or not 0 < int(number) * units[unit] < 1 << 50:
+    number, unit = text[:-1], text[-1:].upper()
+    if unit not in units or not (number.isascii() and number.isdigit() and len(number) < 12):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size: write a number with K, M or G, such as 512M")
     return int(number) * units[unit]
 
 
+def memory(text: str) -> int:
+    """An argparse type: a size in which a guest can boot."""
+    if (found := size(text)) < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is too little for a guest: at least {LEAST_MEMORY >> 20}M")
+    return found
+
+
+def kernel_words(text: str) -> tuple[str, ...]:
+    """An argparse type: words for a kernel's command line."""
+    if len(os.fsencode(text)) > LONGEST_APPEND:
+        raise argparse.ArgumentTypeError(f"the kernel takes at most {LONGEST_APPEND} bytes more; these are {len(text)}")
+    if text.count('"') % 2:
+        raise argparse.ArgumentTypeError(f"{text!r}: a quotation is left open")
+    if any(ord(each) < ord(" ") and each not in "\t\n" for each in text):
+        raise argparse.ArgumentTypeError(f"{text!r}: there is a control character in it")
+    return tuple(text.split())
+
+
 def positive(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 255:
+    if not (text.isascii() and text.isdigit() and len(text) < 9) or not 1 <= int(text) <= 255:
         raise argparse.ArgumentTypeError(f"{text!r}: a number of CPUs from 1 to 255 is wanted")
     return int(text)
 
@@ -99,15 +138,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub = actions.add_parser(
         "run", help=SUMMARY, epilog=EPILOG_RUN, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sub.usage = "scxlife vm run [options] [-- PAYLOAD …]"
-    sub.add_argument("--scheduler", default="scx_simple", metavar="NAME|PATH", help="default: %(default)s")
+    sub.usage = "scxlife vm run [options] [SCHEDULER [ARG…]] [-- PAYLOAD …]"
+    sub.add_argument("--scheduler", metavar="NAME|PATH", help="the same as SCHEDULER (default: scx_simple)")
     sub.add_argument("--no-scheduler", action="store_true", help="run the payload on the kernel's own scheduler")
-    sub.add_argument("--sched-args", default="", metavar='"…"', help="its arguments, split as a shell would")
+    sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
     sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
     sub.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: KVM if it works")
     sub.add_argument("--cpus", type=positive, default=2, metavar="N", help="default: %(default)s")
-    sub.add_argument("--memory", type=size, default=512 << 20, metavar="SIZE", help="default: 512M")
-    sub.add_argument("--timeout", type=duration, default=120.0, metavar="S", help="for the whole guest; default: 120s")
+    sub.add_argument("--memory", type=memory, default=512 << 20, metavar="SIZE", help="default: 512M")
+    sub.add_argument(
+        "--timeout", type=positive_duration, default=120.0, metavar="S", help="for the whole guest; default: 120s"
+    )
     sub.add_argument(
         "--stage",
         action="append",
@@ -121,168 +162,201 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
-    sub.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
-    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it")
+    sub.add_argument(
+        "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
+    )
+    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it (-: on stdout)")
     sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_settings(sub, shipped())
-    sub.add_argument("payload", nargs="*", help=argparse.SUPPRESS)
+    sub.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    sub.set_defaults(options=frozenset(sub._option_string_actions))
 
 
 def run(args: argparse.Namespace) -> int:
-    # SIGTERM unwinds as Ctrl-C does, so that QEMU is stopped and the image removed.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # Until QEMU runs these unwind as Ctrl-C does. What nohup(1) ignored stays ignored.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
     return telling(lambda: _run(args))
-
-
-def _scheduler(name: str) -> Path | None:
-    """The scheduler's program; None when a path was given and nothing is there."""
-    if "/" not in name:
-        return schedulers.find(name)
-    if Path(name).is_dir():
-        raise ArtifactError(f"{name} is a directory", "give the path of a program, or a NAME that was built")
-    return Path(name) if Path(name).exists() else None
-
-
-def _kernel(name: str | None) -> Path:
-    if name is not None and "/" in name:
-        if not Path(name).is_file():
-            raise ArtifactError(f"no kernel at {name}", "run: scxlife kernel fetch")
-        return Path(name)
-    return kernels.find(name).vmlinuz
-
-
-def _staged(args: argparse.Namespace) -> tuple[image.Staged, ...]:
-    """What `--stage NAME=SCHEDULER [ARG…]` takes along."""
-    found: dict[str, image.Staged] = {}
-    for text in args.stage:
-        name, _, rest = text.partition("=")
-        words = rest.split(None, 1)
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise UsageError(f"--stage {text!r}: {error}") from None
-        if not words:
-            raise UsageError(f"--stage {text!r}: use NAME=SCHEDULER or 'NAME=SCHEDULER ARG…'")
-        if name in found:
-            raise UsageError(f"--stage {name}: there is another one of that name")
-        program = _scheduler(words[0])
-        if program is None:
-            raise UsageError(f"--stage {text!r}: no scheduler {words[0]}")
-        found[name] = image.Staged(name, program, "".join(words[1:]))
-    return tuple(found.values())
 
 
 def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _initrd(args: argparse.Namespace, scheduler: Path | None, target: Path) -> None:
-    found = shutil.which("busybox")
-    busybox = None if found is None else Path(found)
-    programs = []
-    if args.payload and "/" not in args.payload[0]:
-        if busybox is None or args.payload[0] not in image.applets(busybox):
-            program = shutil.which(args.payload[0])
-            if program is None:
-                raise ArtifactError(f"no payload program {args.payload[0]!r}", "give its path")
-            args.payload[0] = program
-            programs.append(Path(program))
-    elif args.payload and Path(args.payload[0]).is_file():
-        programs.append(Path(args.payload[0]))
-    files = []
-    for name in args.add:
-        if not Path(name).is_file():
-            raise ArtifactError(f"no file {name} to take along", "give the path of a file of this host")
-        files.append((Path(name), str(Path(name).absolute())))
-    config: dict[str, object] = {"payload": args.payload, "setup": args.setup}
+def _definition(args: argparse.Namespace, taken: Taken) -> Definition:
     definition = chosen(args, shipped().with_profile("boot"))
-    machine, staged = b"", _staged(args)
-    if staged or args.control or args.restart:
-        boot = None if scheduler is None else scheduler.name
-        if boot is not None:
-            try:
-                check_name(boot)
-            except ValueError as error:
-                raise UsageError(f"--scheduler {args.scheduler}: {error}") from None
-        if boot is not None and boot in (each.name for each in staged):
-            raise UsageError(f"--stage {boot}: the boot's own scheduler has that name")
-        config["operations"] = {"boot": boot, "staged": [each.name for each in staged]}
+    if _can_be_asked(args):
         definition = definition.with_profile("operation")
+    if not taken.payload and args.run_for is None and args.control is None:
+        definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
+    return definition
+
+
+def _can_be_asked(args: argparse.Namespace) -> bool:
+    return bool(args.stage or args.control or args.restart)
+
+
+def _write_initrd(args: argparse.Namespace, taken: Taken, definition: Definition, sink: BinaryIO) -> None:
+    config: dict[str, object] = {
+        "payload": taken.payload,
+        "setup": args.setup,
+        "scheduler": taken.scheduler is not None,
+    }
+    directories: tuple[str, ...] = ()
+    try:
+        directories = (str(Path.cwd()),)
+        config["cwd"] = directories[0]
+    except FileNotFoundError:
+        pass  # The directory that we were started in is gone: relative paths mean nothing here either.
+    machine = b""
+    if _can_be_asked(args):
+        boot = None if taken.scheduler is None else taken.scheduler.name
+        config["operations"] = {"boot": boot, "staged": [each.name for each in taken.staged]}
         given = {} if args.restart is None else {"restart": args.restart}
         machine = freeze(operations().with_settings(linger=args.control is not None, **given))
-    if not args.payload and args.run_for is None and args.control is None:
-        definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
     try:
-        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox, waiting=_say)
+        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=taken.busybox, waiting=_say)
         additions = image.Run(
             config=json.dumps(config).encode(),
             definition=freeze(definition),
             boot=freeze(boot_ending()),
             operations=machine,
             control=CONTROL if machine else None,
-            staged=staged,
-            scheduler=scheduler,
-            scheduler_args=args.sched_args,
-            programs=tuple(programs),
-            files=tuple(files),
+            staged=taken.staged,
+            scheduler=taken.scheduler,
+            scheduler_args=taken.arguments,
+            programs=taken.programs,
+            files=taken.files,
+            directories=directories,
         )
-        image.build_run(base, additions, target)
+        image.write_run(base, additions, sink)
     except (image.ImageError, ElfError) as error:
         raise ArtifactError(f"the guest's image can't be built: {error}", "see scxlife vm run --help") from error
+    sink.flush()
+
+
+def _stop_within(definition: Definition) -> float:
+    """Seconds that a guest may take to end as asked: the deadlines that it can run into, one after the other."""
+
+    def sum_of(given: Definition, *names: str) -> float:
+        values = (given.settings[name] for name in names)
+        return sum(float(value) for value in values if isinstance(value, (int, float)))
+
+    # Settling waits as long as reaping does; a payload that was killed has as long as a scheduler.
+    ends = sum_of(definition, "stop_grace", "kill_timeout", "release_timeout", "release_timeout", "sweep_timeout")
+    dismissed = sum_of(definition, "payload_grace", "kill_timeout")
+    return ends + dismissed + sum_of(boot_ending(), "payload_grace", "kill_timeout", "drain_timeout") + SLACK
+
+
+class Asked:
+    """The signals that ask for the end, from now on until the process ends, for the loop to read."""
+
+    def __init__(self, kernel: Kernel, say: Callable[[str], object]) -> None:
+        self._source = SignalSource.of_supervisor(kernel, "interrupt")
+        self._source.open()
+        self._say = say
+        self.count = 0
+
+    def fileno(self) -> int:
+        fd = self._source.fileno()
+        assert fd is not None
+        return fd
+
+    def take(self) -> list[int]:
+        """The numbers of those that came since the last call."""
+        names = [str(event.data["signal"]) for event in self._source.drain()]
+        if names and not self.count:
+            self._say(f"scxlife: {names[0]}: the guest is asked to end; a second signal ends it at once")
+        self.count += len(names)
+        return [signal.Signals[name] for name in names]
 
 
 def _run(args: argparse.Namespace) -> int:
+    with Outlets(LinuxKernel()) as outlets:
+        return _checked_run(args, outlets)
+
+
+def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
+    """Everything that can be refused is refused before anything is written or started."""
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise ArtifactError("qemu-system-x86_64 is not installed", "run: apt-get install qemu-system-x86")
-    out = sys.stderr if args.json else sys.stdout
-
-    def write(line: str) -> None:
-        # What a guest and QEMU say must not act on the terminal, in whichever line it is quoted.
-        print(plain(line), file=out, flush=True)
-
-    scheduler = None if args.no_scheduler else _scheduler(args.scheduler)
-    if args.no_scheduler and not args.payload and args.control is None:
+    words = understood(
+        args.words,
+        args.options,
+        scheduler=args.scheduler,
+        arguments=args.sched_args,
+        no_scheduler=args.no_scheduler,
+    )
+    if args.no_scheduler and not words.payload and args.control is None:
         raise UsageError("--no-scheduler: without a payload there is nothing to run: -- COMMAND")
-    if scheduler is None and not args.no_scheduler:
-        missing = NotConfigured(reason=f"there is no such command; nothing was touched ({args.scheduler})")
-        return _report(args, Attempt(missing, {}, "", "", (), b"", b""), write)
-    timeline = Timeline(write)
+    try:
+        scheduler = None if words.scheduler is None else scheduler_of(words.scheduler)
+    except NotInstalled as error:
+        if args.scheduler is None and words.scheduler and shutil.which(words.scheduler):
+            line = f"a payload comes after --: scxlife vm run -- {words.scheduler} …"
+            raise UsageError(f"{words.scheduler} is no scheduler that was built", line) from error
+        raise
+    taken = taken_along(args, words, scheduler)
+    missing = words.scheduler is not None and scheduler is None
+    vmlinuz = Path() if missing else kernel_of(args.kernel)
     with ExitStack() as stack:
-        tape = stack.enter_context(TapeFile(args.tape))
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-")))
-        _initrd(args, scheduler, folder / "initrd")
+        log = stack.enter_context(KeptFile("--log", args.log, outlets))
+        dump = stack.enter_context(KeptFile("--dump", args.dump, outlets))
+        out = outlets.standard(sys.stderr if args.json or log.on_stdout or dump.on_stdout else sys.stdout).line
+        report = Report(args, taken, log, dump, out, outlets.standard(sys.stdout).line if args.json else None)
+        if missing:
+            reason = f"there is no such command; nothing was touched ({words.scheduler})"
+            return report(Attempt(NotConfigured(reason=reason), {}, "", "", (), b"", b""))
+        listening = None if args.control is None else ListeningSocket(args.control)
+        if listening is not None:
+            stack.callback(listening.close)
+        tape = stack.enter_context(TapeFile(args.tape, outlets))
+        definition = _definition(args, taken)
+        # It has no name, so nothing of it is left, however this ends.
+        initrd = stack.enter_context(tempfile.TemporaryFile())
+        _write_initrd(args, taken, definition, initrd)
         chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
         spec = GuestSpec(
-            kernel=_kernel(args.kernel),
-            initrd=folder / "initrd",
+            kernel=vmlinuz,
+            initrd=initrd.fileno(),
             accel=chosen_accel,
             qemu=Path(qemu),
             cpus=args.cpus,
             memory=args.memory,
             timeout=args.timeout,
-            append=tuple(args.append.split()),
-            control=None if args.control is None else _control(args.control),
+            append=args.append,
+            control=None if listening is None else listening.socket,
+            stop_within=_stop_within(definition),
         )
-        write(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
-
-        if args.stage or args.control or args.restart:
-            attempt = _run_as_asked(spec, args.tape, tape, write)
+        asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
+        out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
+        if _can_be_asked(args):
+            attempt = _run_as_asked(spec, args.tape, tape, out, asked, outlets)
         else:
+            timeline = Timeline(out)
 
             def on_tape(line: str) -> None:
                 timeline(line)
                 tape(line)
 
-            attempt = run_in_guest(spec, on_tape)
-    return _report(args, attempt, write)
+            attempt = run_in_guest(spec, on_tape, interrupts=asked, waiter=outlets)
+        return report(attempt, interrupted=asked.count > 0)
 
 
-def _run_as_asked(spec: GuestSpec, path: str | None, tape: TapeFile, write: Callable[[str], object]) -> Attempt:
+def _run_as_asked(
+    spec: GuestSpec,
+    path: str | None,
+    tape: TapeFile,
+    write: Callable[[str], object],
+    asked: Asked,
+    outlets: Outlets,
+) -> Attempt:
     """A guest that can be asked: the tape of operations goes to `tape`, that of each life to `path` and its number."""
-    timeline, lives = OperationsTimeline(write), LifeTapes(path, write)
+    timeline, lives = OperationsTimeline(write), LifeTapes(path, write, outlets)
 
     def on_life(line: str) -> None:
         timeline.life(line)
@@ -298,61 +372,6 @@ def _run_as_asked(spec: GuestSpec, path: str | None, tape: TapeFile, write: Call
                 lives.begins(run)
 
     try:
-        return run_in_guest(spec, on_life, on_other)
+        return run_in_guest(spec, on_life, on_other, interrupts=asked, waiter=outlets)
     finally:
         lives.close()
-
-
-def _control(path: str) -> Path:
-    """Where QEMU is to listen. It would take the place of whatever is there."""
-    if Path(path).exists():
-        raise UsageError(f"--control {path}: there is something already: choose another path")
-    if not Path(path).absolute().parent.is_dir():
-        raise UsageError(f"--control {path}: there is no such folder: make it first")
-    return Path(path).absolute()
-
-
-def _report(args: argparse.Namespace, attempt: Attempt, write: Callable[[str], object]) -> int:
-    if args.log is not None:
-        Path(args.log).write_bytes(attempt.log)
-    dump = b"".join(attempt.probes.values())
-    if args.dump is not None:
-        Path(args.dump).write_bytes(dump)
-    if attempt.payload_output:
-        write("")
-        write("payload's output:")
-        for line in attempt.output_lines():
-            write(f"  {line}")
-    if attempt.outcome is None:
-        write("")
-        write(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}")
-        for what in attempt.degraded:
-            write(f"degraded   {what}")
-        write("the console's last lines:")
-        for line in attempt.console_tail[-20:]:
-            write(f"  {line}")
-        if args.json:
-            definition = shipped()
-            print_json(
-                Outcome(reason=attempt.reason, degraded=attempt.degraded),
-                f"{definition.name} {definition.version}",
-                outcome=GUEST_FAILED,
-                guest=attempt.failure,
-                console_tail=list(attempt.console_tail),
-                log_tail=attempt.log[-16384:].decode("utf-8", "replace"),
-            )
-        return GUEST_FAILED_STATUS
-    outcome = attempt.outcome
-    say_outcome(outcome, write, log_path=args.log)
-    if outcome.status == 0:
-        for what in attempt.degraded:
-            write(f"degraded   {what}")
-    if dump:
-        kept = args.dump or "not kept: --dump FILE keeps it"
-        write(f"dump       {dump.count(NEWLINE)} lines of the kernel's; {kept}")
-    if args.json:
-        definition = shipped()
-        print_json(outcome, f"{definition.name} {definition.version}", kernel=attempt.kernel)
-    payload_failed = bool(args.payload) and (outcome.payload or {}).get("exit") != {"code": 0}
-    status = 0 if args.no_scheduler else outcome.status
-    return PAYLOAD_FAILED if status == 0 and payload_failed else status

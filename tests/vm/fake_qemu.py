@@ -1,23 +1,10 @@
-"""A QEMU that is none: it sends what a script says over the console, the port and standard error.
+"""In place of QEMU: a program that speaks the port's protocol as a guest's PID 1 does. FAKE says what it does.
 
-    PYTHON fake_qemu.py --version
-    PYTHON fake_qemu.py … -chardev socket,id=console,fd=N … -chardev socket,id=port,fd=M …
-
-The script is the file SCRIPT next to the executable that runs this: JSON, a list of steps, each a list of which the
-first element names it. Bytes are written in base64.
-
-    ["frame", type, payload, times]         a sound frame, as often as that
-    ["numbered", type, payload, times]      the same, `%d` in the payload replaced by 1, 2, 3 …
-    ["filled", type, prefix, size, times]   the same, the prefix filled up with zeros to `size` bytes
-    ["port" | "console" | "stderr", bytes, times]
-    ["leave"]                               leave a process that holds the console open and writes to it
-    ["hang"]                                wait for the end
-    ["exit", status]
+FAKE_SEEN names a file that gets what it was given: its pid, the start of the initrd, and later what it hears.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -25,54 +12,70 @@ import signal
 import sys
 from pathlib import Path
 
+from scxlife.lifecycle.outcomes import Stopped, as_json
 from scxlife.platform.vm import frames
 
+OUTCOME = {**as_json(Stopped(reason="as asked"), "scheduler 1", "0"), "kernel": {"state": "disabled"}}
 
-def main(argv: list[str]) -> int:
-    if "--version" in argv:
+
+def step(number: int) -> bytes:
+    record = {"kind": "step", "cell": "go", "t": number * 1.0, "state": "running", "to": "running"}
+    record |= {"event": "kernel_says", "verdict": None, "cause": "x" * 2000, "data": {}}
+    return json.dumps(record).encode()
+
+
+def main() -> None:
+    line = " ".join(sys.argv)
+    if "--version" in sys.argv:
         print("QEMU emulator version 8.2.0")
-        return 0
-    given = " ".join(argv)
-    console, port = (int(re.search(rf"id={name},fd=(\d+)", given)[1]) for name in ("console", "port"))  # type: ignore[index]
-    script = json.loads(Path(os.environ["FAKE_QEMU_SCRIPT"]).read_text())
-    sequence = 0
+        return
+    if "isa-debug-exit" in line:
+        seen(f"probe {os.getpid()}")
+        signal.pause()
+    port = os.fdopen(int(re.search(r"id=port,fd=(\d+)", line)[1]), "r+b", buffering=0)  # type: ignore[index]
+    initrd = Path(sys.argv[sys.argv.index("-initrd") + 1])
+    seen(f"pid {os.getpid()}", f"initrd {initrd.read_bytes()[:6].decode()} {os.path.realpath(initrd)}")
+    what = os.environ["FAKE"]
+    sent = 0
 
-    def write(descriptor: int, data: bytes) -> None:
-        rest = memoryview(data)
+    def send(kind: int, payload: bytes) -> None:
+        nonlocal sent
+        rest = memoryview(frames.encode(kind, sent, payload))
         while rest:
-            rest = rest[os.write(descriptor, rest) :]
+            rest = rest[port.write(rest) or 0 :]
+        sent += 1
 
-    for name, *rest in script:
-        if name in ("frame", "numbered", "filled"):
-            kind, payload, times = rest[0], base64.b64decode(rest[1]), rest[-1]
-            if name == "filled":
-                payload += bytes(rest[2] - len(payload))
-            batch = bytearray()
-            for number in range(1, times + 1):
-                content = payload.replace(b"%d", b"%d" % number) if name == "numbered" else payload
-                batch += frames.encode(kind, sequence, content)
-                sequence += 1
-                if len(batch) > 1 << 18:
-                    write(port, bytes(batch))
-                    batch.clear()
-            write(port, bytes(batch))
-        elif name in ("port", "console", "stderr"):
-            data = base64.b64decode(rest[0])
-            for _ in range(rest[1]):
-                write({"port": port, "console": console, "stderr": 2}[name], data)
-        elif name == "leave":
-            if os.fork() == 0:
-                while True:  # until the host has closed its end
-                    write(console, (b"still here" * 400 + b"\n") * 16)
-        elif name == "hang":
-            signal.pause()
-        elif name == "exit":
-            return int(rest[0])
-    return 0
+    decoder = frames.Decoder()
+
+    def hear() -> frames.Frame:
+        while True:
+            for frame in decoder.feed(port.read(4096)):
+                seen(f"heard {frames.TYPE_NAMES[frame.type]} {frame.payload.hex()}")
+                return frame
+
+    if what == "late":
+        # Not up before the test says so.
+        Path(os.environ["FAKE_GO"]).read_text()
+    if what != "silent":
+        send(frames.HELLO, b"{}")
+        send(frames.TAPE, step(0))
+    if what in ("silent", "ignores"):
+        signal.pause()
+    if what == "talks":
+        for number in range(1, 1 << 30):
+            send(frames.TAPE, step(number))
+    if what in ("obeys", "late"):
+        while hear().type != frames.INTERRUPT:
+            pass
+    send(frames.LOG, b"the log\n")
+    send(frames.OUTCOME, json.dumps(OUTCOME).encode())
+    send(frames.EXIT, b'{"status": 0}')
+    hear()
 
 
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except (BrokenPipeError, ConnectionResetError):
-        sys.exit(0)
+def seen(*lines: str) -> None:
+    with Path(os.environ["FAKE_SEEN"]).open("a") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+main()
