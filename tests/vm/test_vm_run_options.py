@@ -86,7 +86,9 @@ def test_L12_a_signal_stops_a_real_guest_and_all_is_reported(
     assert outcome["payload"] == {"exit": {"signal": 15}}
     if "--no-scheduler" not in scheduler:
         steps = [json.loads(line) for line in tape.read_text().splitlines()]
-        assert [step["cause"] for step in steps if step.get("event") == "interrupt"] == ["signal SIGTERM"]
+        assert [step["cause"] for step in steps if step["kind"] == "step" and step["event"] == "interrupt"] == [
+            "signal SIGTERM"
+        ]
 
 
 def test_without_a_scheduler_and_a_payload_there_is_nothing_to_run(small_kernel: Kernel) -> None:
