@@ -75,12 +75,14 @@ def test_L12_a_signal_stops_a_real_guest_and_all_is_reported(
     words = ["--kernel", small_kernel.version, *scheduler, "--json", "--tape", str(tape), "--", "sleep", "3600"]
     with subprocess.Popen([*SCXLIFE, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
+        shown = ""
         for line in process.stderr:
+            shown += line
             if "→ running" in line or (line.startswith("guest:") and "--no-scheduler" in scheduler):
                 break
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, shown + err
     outcome = json.loads(out)
     assert outcome["outcome"] == ("no-scheduler" if "--no-scheduler" in scheduler else "stopped")
     assert outcome["payload"] == {"exit": {"signal": 15}}
