@@ -25,7 +25,7 @@ from scxlife.platform.vm import accel, guest
 from scxlife.platform.vm.children import tied
 from scxlife.platform.vm.qemu import run_guest
 
-FAKE = Path(__file__).with_name("fake_qemu.py")
+FAKE = Path(__file__).with_name("speaking_qemu.py")
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--accel", "tcg"]
 #: Seconds: only so that a test that fails ends.
 LIMIT = 120.0
