@@ -30,6 +30,7 @@ from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
 from scxlife.lifecycle.outcomes import NotConfigured
 from scxlife.lifecycle.outlet import Outlets
+from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
@@ -306,7 +307,12 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
     with ExitStack() as stack:
         log = stack.enter_context(KeptFile("--log", args.log, outlets))
         dump = stack.enter_context(KeptFile("--dump", args.dump, outlets))
-        out = outlets.standard(sys.stderr if args.json or log.on_stdout or dump.on_stdout else sys.stdout).line
+        shown = outlets.standard(sys.stderr if args.json or log.on_stdout or dump.on_stdout else sys.stdout)
+
+        def out(line: str) -> None:
+            # What a guest and QEMU say must not act on the terminal, in whichever line it is quoted.
+            shown.line(plain(line))
+
         report = Report(args, taken, log, dump, out, outlets.standard(sys.stdout).line if args.json else None)
         if missing:
             reason = f"there is no such command; nothing was touched ({words.scheduler})"
