@@ -108,6 +108,12 @@ def taken_along(args: argparse.Namespace, words: Words, scheduler: Path | None) 
             programs.append(Path(program))
     files = tuple((Path(name), str(Path(name).absolute())) for name in args.add)
     staged = _staged(args)
+    if scheduler is not None and (staged or args.control or args.restart):
+        # Its runs are told by its name.
+        try:
+            check_name(scheduler.name)
+        except ValueError as error:
+            raise UsageError(f"the scheduler {scheduler}: {error}", "give it another name") from None
     if scheduler is not None and scheduler.name in (each.name for each in staged):
         raise UsageError(f"--stage {scheduler.name}: the boot's own scheduler has that name")
     size = sum(regular(file, "--add") for file, _ in files) + sum(regular(file, "the payload") for file in programs)

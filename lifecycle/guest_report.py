@@ -49,8 +49,8 @@ class Report:
         if attempt.payload_output:
             write("")
             write("payload's output:")
-            for line in attempt.payload_output.decode("utf-8", "replace").splitlines():
-                write(f"  {plain(line)}")
+            for line in attempt.output_lines():
+                write(f"  {line}")
         if attempt.outcome is None:
             status = self._failed(attempt)
         else:
@@ -64,11 +64,12 @@ class Report:
         write = self._write
         write("")
         write(plain(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}"))
+        self._degraded(attempt)
         write("the console's last lines:")
         for line in attempt.console_tail[-20:]:
             write(f"  {plain(line)}")
         self._print(
-            Outcome(reason=attempt.reason),
+            Outcome(reason=attempt.reason, degraded=attempt.degraded),
             outcome=GUEST_FAILED,
             guest=attempt.failure,
             console_tail=list(attempt.console_tail),
@@ -78,12 +79,18 @@ class Report:
 
     def _ended(self, attempt: Attempt, outcome: Outcome, dump: bytes, *, interrupted: bool) -> int:
         say_outcome(outcome, self._write, log_path=self._args.log)
+        if outcome.status == 0:
+            self._degraded(attempt)
         if dump:
             kept = self._args.dump or "not kept: --dump FILE keeps it"
             self._write(f"dump       {dump.count(NEWLINE)} lines of the kernel's; {kept}")
         self._print(outcome, kernel=attempt.kernel)
         failed = self._payload and not interrupted and (outcome.payload or {}).get("exit") != {"code": 0}
         return PAYLOAD_FAILED if outcome.status == 0 and failed else outcome.status
+
+    def _degraded(self, attempt: Attempt) -> None:
+        for what in attempt.degraded:
+            self._write(plain(f"degraded   {what}"))
 
     def _print(self, ended: Outcome, **more: object) -> None:
         """One object, the last line of stdout."""

@@ -38,7 +38,7 @@ from scxlife.lifecycle.vm_words import understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
-from scxlife.platform.vm import accel, frames, image
+from scxlife.platform.vm import accel, image
 from scxlife.platform.vm.cache import ArtifactError, NotInstalled
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec

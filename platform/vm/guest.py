@@ -124,6 +124,4 @@ class NotStarted:
     record: Record
 
 
-GuestResult = (
-    Completed | Panicked | OutOfMemory | TimedOut | Interrupted | Truncated | Malformed | CutOff | NotStarted
-)
+GuestResult = Completed | Panicked | OutOfMemory | TimedOut | Interrupted | Truncated | Malformed | CutOff | NotStarted
