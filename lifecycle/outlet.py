@@ -57,6 +57,8 @@ class Outlet:
         self._gap = gap
         self._missing = 0
         self._begun = b""
+        # What stands in place of lines is none itself.
+        self._begins_gap = False
         self._lines: deque[bytes] = deque()
         self._size = 0
         self._closing = False
@@ -132,7 +134,8 @@ class Outlet:
     def give_up(self) -> None:
         """Drop what is pending, and close the descriptors. A line that was begun stays without its end."""
         self._closing = True
-        self.dropped += sum(part.count(b"\n") for part in (self._begun, *self._lines))
+        lost = self._lines if self._begins_gap else (self._begun, *self._lines)
+        self.dropped += sum(part.count(b"\n") for part in lost)
         self._begun = b""
         self._lines.clear()
         self._size = 0
@@ -164,6 +167,7 @@ class Outlet:
 
     def _begin(self) -> None:
         """Begin the next line, or the one that tells of a gap, which is always in front of the oldest that is kept."""
+        self._begins_gap = self._missing > 0
         if self._missing:
             self._begun = self._gap(self._missing).encode("utf-8", "backslashreplace") + b"\n"
             self._missing = 0
