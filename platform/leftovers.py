@@ -81,7 +81,10 @@ def open_all(kernel: Kernel, leftovers: list[Leftover]) -> tuple[Cgroup, ...]:
 
 def described(kernel: Kernel, leftover: Leftover) -> str:
     """`pid 12 (sleep), left by supervisor 99, which is gone`"""
-    pids = members(kernel, leftover.path)
+    try:
+        pids = members(kernel, leftover.path)
+    except OSError:
+        pids = []
     named = [f"pid {pid} ({_comm(kernel, pid)})" for pid in pids[:_NAMED]]
     more = [f"{len(pids) - _NAMED} more"] if len(pids) > _NAMED else []
     return f"{', '.join([*named, *more]) or leftover.path}, left by supervisor {leftover.pid}, which is gone"
@@ -116,4 +119,8 @@ def _populated(kernel: Kernel, leftover: Leftover) -> bool:
 
 
 def _comm(kernel: Kernel, pid: int) -> str:
-    return next(iter(lines(kernel, f"/proc/{pid}/comm")), "?")
+    try:
+        return next(iter(lines(kernel, f"/proc/{pid}/comm")), "?")
+    except OSError:
+        # It has ended since it was listed.
+        return "?"

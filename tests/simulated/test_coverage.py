@@ -62,7 +62,7 @@ def test_the_table_has_what_one_run_has_gone_through() -> None:
     coverage.add(done.definition, done.records)
     lines = coverage.table(done.definition)
     rows = {line.split()[0]: line.split()[1:] for line in lines if line and not line.startswith(" ")}
-    assert rows["idle"] == ["1", "1", "3"]
+    assert rows["idle"] == ["1", "1", "5"]
     assert rows["settling"][:2] == ["0", "0"]
     assert rows["early_ready"] == ["1", "0"]
     assert "done" not in rows
