@@ -58,13 +58,21 @@ _WORDS: dict[str, object] = {
 }
 
 
-class _Loader(getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+class _Untyped:
     """Composes nodes without guessing at the type of each: PyYAML's own resolver takes most of the time."""
 
     def resolve(self, kind: type, value: object, implicit: object) -> str:
         if kind is not yaml.ScalarNode:
             return _COLLECTION
         return _PLAIN if isinstance(implicit, tuple) and implicit[0] else _QUOTED
+
+
+class _Loader(_Untyped, getattr(yaml, "CBaseLoader", yaml.BaseLoader)):  # type: ignore[misc]
+    pass
+
+
+class _PythonLoader(_Untyped, yaml.BaseLoader):
+    """Takes the escape of a lone surrogate, which libyaml does not."""
 
 
 class _Reader:
@@ -137,9 +145,9 @@ def _plain(text: str) -> object:
     return text
 
 
-def read_yaml(text: bytes, file: str, *, most: int = MAX_NODES) -> tuple[object, Findings]:
+def read_yaml(text: bytes, file: str, *, most: int = MAX_NODES, surrogates: bool = False) -> tuple[object, Findings]:
     """The data of the one document in `text`; its marks, and what is wrong with it so far, in the findings. It has
-    `most` values at most.
+    `most` values at most. With `surrogates` a text may have the escapes of bytes that are no UTF-8.
 
     Raises DefinitionError for anything that is not one plain YAML document in UTF-8.
     """
@@ -154,7 +162,7 @@ def read_yaml(text: bytes, file: str, *, most: int = MAX_NODES) -> tuple[object,
         place = place_at(before, len(before), file)
         raise DefinitionError([Problem(place, "not-utf8", f"byte {text[error.start]:#04x} is not UTF-8")]) from None
     try:
-        node = yaml.compose(decoded, Loader=_Loader)
+        node = yaml.compose(decoded, Loader=_PythonLoader if surrogates else _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start

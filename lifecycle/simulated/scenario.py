@@ -70,7 +70,7 @@ class Scenario:
 
 
 # Bytes of a file.
-LONGEST = 1 << 20
+LONGEST = 1 << 18
 _MOST_VALUES = 20_000
 # Of numbers that cost memory or time on the simulated machine; all others are seconds, counts and seeds.
 _MOST = {"size": 1 << 24, "pids": 1 << 22, "descriptors": 1 << 20, "count": 1 << 16, "times": 1 << 31, "patience": 1e6}
@@ -109,12 +109,14 @@ def parse(text: str | bytes) -> Scenario:
 
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     if len(raw) > LONGEST:
-        raise ScenarioError(f"it is longer than {LONGEST >> 20} MiB: that is no scenario")
+        raise ScenarioError(f"it is longer than {LONGEST >> 10} KiB: that is no scenario")
     try:
-        data, findings = read_yaml(raw, "scenario", most=_MOST_VALUES)
+        data, findings = read_yaml(raw, "scenario", most=_MOST_VALUES, surrogates=True)
         problems = findings.problems
     except DefinitionError as error:
         data, problems = {}, list(error.problems)
+    except (ValueError, OverflowError) as error:
+        raise ScenarioError(f"it is not YAML: {error}") from None
     if problems:
         if problems[0].code == "empty":
             raise ScenarioError("a scenario is a mapping, such as `kernel: '7.2'`, and this is empty")
