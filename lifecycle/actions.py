@@ -157,7 +157,9 @@ class Actions:
             try:
                 cgroup.remove_path(self._kernel, each.path)
             except OSError:
-                self._degrade(f"{leftovers.described(self._kernel, each)}, is still in {each.path}")
+                # What another socket or service left is for its own next supervisor to report.
+                if each.unit in (None, self._plan.unit):
+                    self._degrade(f"{leftovers.described(self._kernel, each)}, is still in {each.path}")
 
     def make_cgroup(self, event: Event) -> None:
         try:

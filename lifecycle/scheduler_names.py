@@ -203,7 +203,9 @@ class Actions(Protocol):
         """Make the log; when that is impossible the process writes to /dev/null and the outcome says why."""
 
     def remove_abandoned(self, event: Event, /) -> None:
-        """Remove the empty cgroups of dead supervisors, and report those that are not empty."""
+        """Remove the empty cgroups of dead supervisors, and report those that are not and that no other supervisor
+        will look for.
+        """
 
     def make_cgroup(self, event: Event, /) -> None:
         """Make a cgroup for the process; where that is impossible its process group has to do, and the outcome says

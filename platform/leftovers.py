@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from .kernel import Kernel
 
-_NAME = re.compile(r"scxlife-([0-9a-f]{16}|any)-([0-9]{1,10})-([0-9]{1,20})(?:\.[0-9]+)?")
+_NO_UNIT = "any"
+_NAME = re.compile(rf"scxlife-([0-9a-f]{{16}}|{_NO_UNIT})-([0-9]{{1,10}})-([0-9]{{1,20}})(?:\.[0-9]+)?")
 _DEEPEST = 32
 # How many processes are named; a tree of thousands is one too many for a line.
 _NAMED = 8
@@ -29,10 +30,12 @@ _NAMED = 8
 
 @attrs.frozen
 class Leftover:
-    """A cgroup of the supervisor that had the number `pid` and is dead."""
+    """A cgroup of the supervisor that had the number `pid` and is dead. `unit` is what it served: None is nothing that
+    a later supervisor could ask for."""
 
     path: str
     pid: int
+    unit: str | None
 
 
 def unit_of(kernel: Kernel, socket: str | None) -> str | None:
@@ -47,7 +50,9 @@ def unit_of(kernel: Kernel, socket: str | None) -> str | None:
             served = f"service {own(kernel)}"
         except OSError:
             return None
-        if not served.endswith(".service"):
+        # Below it, where the unit has a subgroup of its own for us.
+        served, service, _ = f"{served}/".partition(".service/")
+        if not service:
             return None
     return hashlib.sha256(served.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -56,7 +61,7 @@ def name_for(kernel: Kernel, unit: str | None) -> str:
     """The name of a cgroup that we make. `unit`: 16 hexadecimal digits for the socket or unit that we serve."""
     us = member_of(kernel, int(kernel.readlink("/proc/self")))
     assert us is not None
-    return f"scxlife-{unit or 'any'}-{us.pid}-{us.started}"
+    return f"scxlife-{unit or _NO_UNIT}-{us.pid}-{us.started}"
 
 
 def next_to_ours(kernel: Kernel) -> list[Leftover]:
@@ -67,11 +72,11 @@ def next_to_ours(kernel: Kernel) -> list[Leftover]:
 def of_unit(kernel: Kernel, unit: str) -> list[Leftover]:
     """Those of dead supervisors of this unit, of our own user, that still have a process. None of them is above us."""
     try:
-        ours = own(kernel)
-        found = _below(kernel, mounted(kernel).path, unit, deepest=_DEEPEST)
-        return [each for each in found if not f"{ours}/".startswith(f"{each.path}/") and _populated(kernel, each)]
+        ours, mount = own(kernel), mounted(kernel)
     except OSError:
         return []
+    found = _below(kernel, mount.path, unit, deepest=_DEEPEST)
+    return [each for each in found if not f"{ours}/".startswith(f"{each.path}/") and _populated(kernel, each)]
 
 
 def open_all(kernel: Kernel, leftovers: list[Leftover]) -> tuple[Cgroup, ...]:
@@ -101,7 +106,7 @@ def _below(kernel: Kernel, path: str, unit: str | None, *, deepest: int) -> Iter
         if found is not None and unit in (None, found[1]) and _is_ours(kernel, below):
             supervisor = Process(int(found[2]), int(found[3]))
             if not lives(kernel, supervisor):
-                yield Leftover(below, supervisor.pid)
+                yield Leftover(below, supervisor.pid, None if found[1] == _NO_UNIT else found[1])
         if deepest > 1:
             yield from _below(kernel, below, unit, deepest=deepest - 1)
 
@@ -115,7 +120,11 @@ def _is_ours(kernel: Kernel, path: str) -> bool:
 
 
 def _populated(kernel: Kernel, leftover: Leftover) -> bool:
-    return any("populated 1" in line for line in lines(kernel, f"{leftover.path}/cgroup.events"))
+    try:
+        return any("populated 1" in line for line in lines(kernel, f"{leftover.path}/cgroup.events"))
+    except OSError:
+        # It was removed since it was found.
+        return False
 
 
 def _comm(kernel: Kernel, pid: int) -> str:

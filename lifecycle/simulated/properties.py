@@ -37,7 +37,7 @@ _KNOWN_BY = 0.2
 # With fewer descriptors, looks fail.
 _ENOUGH_DESCRIPTORS = 64
 # What stands in place of lines that were dropped.
-_GAP = re.compile(re.escape(gap_line(0).encode()).replace(b"0", rb"(\d+)"))
+_GAP = re.compile(re.escape(gap_line(0).encode()).replace(rb"0\ lines", rb"(\d+) lines?"))
 # States before it is known what becomes of a start.
 _UNPROVEN = ("idle", "locating", "spawning", "startup", "unsupported", "attaching")
 # How much longer the machine is watched after the end, for what might still come.

@@ -44,7 +44,9 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
     """An audit hook."""
     if event == "open":
         path, _, flags = arguments
-        if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+        if not isinstance(flags, int) or flags & os.O_TMPFILE == os.O_TMPFILE:
+            return  # A file without a name.
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
             _note(path)
     elif event in _CHANGES:
         # Below a folder that is open already, a name alone tells nothing.
