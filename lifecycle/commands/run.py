@@ -32,7 +32,8 @@ from scxlife.platform.linux import LinuxKernel
 
 SUMMARY = "supervise a scheduler, or any daemon, on this host"
 DESCRIPTION = """Starts COMMAND, proves that it is ready, watches it, stops it and reaps it.
-Ctrl-C stops it; a second one kills it."""
+Ctrl-C stops it and all that it has started; a second one kills them.
+SIGTERM, SIGHUP (unless nohup ignores it) and Ctrl-\\ do the same. Ctrl-Z and other signals have no effect."""
 EPILOG = """exit codes:
   0    it was ready, or not yet, and ended as asked
   2    usage or definition error
