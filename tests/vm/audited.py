@@ -44,9 +44,9 @@ def watch(event: str, arguments: tuple[object, ...]) -> None:
     """An audit hook."""
     if event == "open":
         path, _, flags = arguments
-        if not isinstance(flags, int) or flags & os.O_TMPFILE == os.O_TMPFILE:
-            return  # A file without a name.
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+        written = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        # What is opened for writing in place of a folder is a file without a name, O_TMPFILE of open(2).
+        if written and not (isinstance(path, str | bytes) and Path(os.fsdecode(path)).is_dir()):
             _note(path)
     elif event in _CHANGES:
         # Below a folder that is open already, a name alone tells nothing.
