@@ -265,7 +265,12 @@ def finish(kernel: Kernel, outlets: Iterable[Outlet], patience: float = PATIENCE
         left = end - kernel.monotonic()
         if left <= 0:
             break
-        for fd, _ in kernel.poll(waiting, left):
+        try:
+            ready = kernel.poll(waiting, left)
+        except OSError:
+            # No memory to wait with: what can't be waited for is dropped.
+            break
+        for fd, _ in ready:
             before = waiting[fd].pending
             waiting[fd].flush()
             if waiting[fd].pending < before:

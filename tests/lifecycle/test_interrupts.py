@@ -183,10 +183,10 @@ raise SystemExit(main())
 
 def test_L12_a_second_ctrl_c_does_not_wait_for_a_run(tmp_path: Path) -> None:
     code = """
-import sys
+import os, sys
 from scxlife.lifecycle.simulated import attack
 def run(scenario):
-    print("stuck", flush=True)
+    os.write(1, b"stuck\\n")
     while True: pass
 attack.run = run
 from scxlife.lifecycle.cli import main

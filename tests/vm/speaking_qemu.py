@@ -5,23 +5,21 @@ FAKE_SEEN names a file that gets what it was given: its pid, the start of the in
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import sys
 from pathlib import Path
 
-from scxlife.lifecycle.outcomes import Stopped, as_json
-from scxlife.platform.vm import frames
+# It is started as a program, so its own folder is where modules are looked for.
+import scripts
 
-OUTCOME = {**as_json(Stopped(reason="as asked"), "scheduler 1", "0"), "kernel": {"state": "disabled"}}
+from scxlife.platform.vm import frames
 
 
 def step(number: int) -> bytes:
-    record = {"kind": "step", "cell": "go", "t": number * 1.0, "state": "running", "to": "running"}
-    record |= {"event": "kernel_says", "verdict": None, "cause": "x" * 2000, "data": {}}
-    return json.dumps(record).encode()
+    told = {"state": "running", "event": "kernel_says", "to": "running", "t": number * 1.0, "cause": "x" * 2000}
+    return scripts.encoded(scripts.tape_step(**told))
 
 
 def main() -> None:
@@ -57,7 +55,8 @@ def main() -> None:
         # Not up before the test says so.
         Path(os.environ["FAKE_GO"]).read_text()
     if what != "silent":
-        send(frames.HELLO, b"{}")
+        send(frames.HELLO, scripts.encoded(scripts.HELLO))
+        send(frames.TAPE, scripts.encoded(scripts.tape_header()))
         send(frames.TAPE, step(0))
     if what in ("silent", "ignores"):
         signal.pause()
@@ -68,8 +67,8 @@ def main() -> None:
         while hear().type != frames.INTERRUPT:
             pass
     send(frames.LOG, b"the log\n")
-    send(frames.OUTCOME, json.dumps(OUTCOME).encode())
-    send(frames.EXIT, b'{"status": 0}')
+    send(frames.OUTCOME, scripts.encoded(scripts.outcome_content()))
+    send(frames.EXIT, scripts.encoded({"status": 0, "payload": None, "fault": None}))
     hear()
 
 
