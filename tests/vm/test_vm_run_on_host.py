@@ -130,7 +130,7 @@ def test_L12_a_signal_stops_the_run_and_all_is_reported(host: Host, number: sign
     assert host.seen("heard")[0] == f"interrupt {number:02x}"
     assert f"scxlife: {number.name}: the guest is asked to end" in err
     assert (host.folder / "log").read_text() == "the log\n"
-    assert len((host.folder / "tape").read_text().splitlines()) == 1
+    assert len((host.folder / "tape").read_text().splitlines()) == 2  # its header and a step
     assert gone(int(host.seen("pid")[0]))
 
 
