@@ -246,8 +246,10 @@ def _stop_within(definition: Definition) -> float:
         values = (given.settings[name] for name in names)
         return sum(float(value) for value in values if isinstance(value, (int, float)))
 
-    # Settling waits as long as reaping does; a payload that was killed has as long as a scheduler.
-    ends = sum_of(definition, "stop_grace", "kill_timeout", "release_timeout", "release_timeout", "sweep_timeout")
+    # The rest of the tree has as long as the process, and settling as long as reaping; a payload that was killed has as
+    # long as a scheduler.
+    twice = sum_of(definition, "stop_grace", "release_timeout")
+    ends = 2 * twice + sum_of(definition, "kill_timeout", "sweep_timeout")
     dismissed = sum_of(definition, "payload_grace", "kill_timeout")
     return ends + dismissed + sum_of(boot_ending(), "payload_grace", "kill_timeout", "drain_timeout") + SLACK
 
