@@ -194,16 +194,20 @@ raise SystemExit(main())
 """
     command = [sys.executable, "-c", code, "fuzz", "--jobs", "2", "--keep", str(tmp_path / "kept")]
     ours = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert ours.stdout is not None and ours.stdout.readline() == "stuck\n"
-    workers = children(ours.pid)
-    until = time.monotonic() + LIMIT
-    while ours.poll() is None and time.monotonic() < until:
-        ours.send_signal(signal.SIGINT)
-        select.select([], [], [], 0.05)
-    # The pipe ends when the last worker has gone.
-    _, error = ours.communicate(timeout=LIMIT)
-    assert workers
-    assert_one_clean_end(ours.returncode, error)
+    try:
+        assert ours.stdout is not None and ours.stdout.readline() == "stuck\n"
+        workers = children(ours.pid)
+        until = time.monotonic() + LIMIT
+        while ours.poll() is None and time.monotonic() < until:
+            ours.send_signal(signal.SIGINT)
+            select.select([], [], [], 0.05)
+        # The pipe ends when the last worker has gone.
+        _, error = ours.communicate(timeout=LIMIT)
+        assert workers
+        assert_one_clean_end(ours.returncode, error)
+    finally:
+        # Its workers go with it.
+        ours.kill()
 
 
 def children(pid: int) -> list[int]:
