@@ -20,6 +20,7 @@ SETTINGS = {
     "liveness": "it must live this long before it counts as started",
     "attach_timeout": "it must be ready within this, after the liveness window, or make progress",
     "attach_at_most": "however much it progresses, it must be ready within this",
+    "reattach_grace": "once the kernel has detached it, it may attach again within this",
     "stop_grace": "from the stop signal until SIGKILL",
     "run_for": "stop it after this long",
 }

@@ -152,8 +152,7 @@ def test_a_build_that_is_cut_short_leaves_nothing_that_is_trusted(
     source(root, MAKEFILE)
     hold = root.parent / "hold"
     os.mkfifo(hold)
-    script = "import argparse; from scxlife.lifecycle.commands import schedulers as c; p = argparse.ArgumentParser(); "
-    script += "c.add_arguments(p); raise SystemExit(c.run(p.parse_args(['build'])))"
+    script = "from scxlife.lifecycle.cli import main; raise SystemExit(main(['schedulers', 'build']))"
     child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
     compiler = os.pidfd_open(int(hold.read_text()))
     try:
@@ -272,7 +271,7 @@ def test_the_newest_llvm_that_is_whole_is_taken(root: Path, tmp_path: Path, monk
 
 def programs(directory: Path, names: list[str]) -> Path:
     directory.mkdir()
-    for name in ("make", "tar", "xz", "dpkg", "setpriv"):
+    for name in ("make", "tar", "xz", "dpkg", "setpriv", "sh"):
         (directory / name).symlink_to(str(shutil.which(name)))
     for name in names:
         (directory / name).symlink_to("/bin/true")
