@@ -103,6 +103,14 @@ def test_a_cgroup_that_nobody_entered_is_deserted(made: Cgroup) -> None:
     source.close()
 
 
+def test_L2_where_there_is_none_any_more_all_are_deserted() -> None:
+    """What a dead supervisor left may have ended since it was looked for."""
+    source = CgroupSource(kernel, (), "vacated", cadence=0.05)
+    source.open()
+    assert [event.name for event in source.drain()] == ["vacated"]
+    source.close()
+
+
 def test_one_that_was_removed_meanwhile_is_deserted(made: Cgroup) -> None:
     Path(made.path).rmdir()
     source = CgroupSource(kernel, (made,), cadence=0.05)

@@ -262,7 +262,7 @@ def test_without_a_whole_llvm_the_command_that_installs_it_is_told(
 def test_the_newest_llvm_that_is_whole_is_taken(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = [f"{part}-{number}" for part in ("clang", "ld.lld", "llvm-ar", "llvm-strip") for number in (9, 18, 19)]
     path = programs(tmp_path / "only", [*whole, "clang-20", "clang-cpp-21"])
-    for name in ("sh", "mkdir", "touch", "cp", "test", "chmod", "printf", "echo"):
+    for name in ("mkdir", "touch", "cp", "test", "chmod", "printf", "echo"):
         (path / name).symlink_to(str(shutil.which(name)))
     monkeypatch.setenv("PATH", str(path))
     source(root, MAKEFILE)

@@ -211,7 +211,7 @@ def test_A13_a_task_that_never_runs_is_ejected_as_a_stall(each_kernel: Kernel) -
 
 def test_A4_a_second_attach_of_the_same_process_is_a_new_generation(each_kernel: Kernel) -> None:
     code, outcome, timeline = fault(
-        each_kernel, "--reattach 1 --preload 1", "--", "sh", "-c", f"{SYSRQ_S}; {enabled(2)}"
+        each_kernel, "--reattach 1 --preload 1", *PATIENT, "--", "sh", "-c", f"{SYSRQ_S}; {enabled(2)}"
     )
     assert (code, *verdict(outcome)) == (0, "stopped", ENDED, "disabled")
     assert (outcome["generation"], outcome["enable_seq"]) == (2, 2)
