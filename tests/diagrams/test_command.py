@@ -125,7 +125,7 @@ def test_a_definition_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     done = diagram("-o", tmp_path / "none" / "a.svg")
     assert done.returncode == 2
-    assert "No such file or directory" in error(done)
+    assert "there is no folder" in error(done)
 
 
 def test_a_reader_that_goes_away_is_no_success_and_no_traceback(tmp_path: Path) -> None:
