@@ -32,11 +32,13 @@ _HARMLESS = {
 # The shell has no way to catch or to ignore these.
 _UNTOUCHABLE = {"SIGKILL", "SIGSTOP"}
 
-# A signal that is caught interrupts `wait`, not what is waited for.
+# A shell sleeps by way of a child, of which a simulated program has none. So the child is as deaf as the program, and
+# has ended when the program does. A signal that is caught interrupts `wait`, not what is waited for.
 _FUNCTIONS = """\
 asked=
-nap() { sleep "$1" & n=$!; while kill -0 $n 2>/dev/null; do wait $n; done; }
-serve() { while [ -z "$asked" ]; do sleep "$1" & wait $!; done; }
+rest() {{ while kill -0 $n 2>/dev/null; do wait $n 2>/dev/null; done; }}
+nap() {{ ({deaf}exec sleep "$1") & n=$!; rest; }}
+serve() {{ while [ -z "$asked" ]; do ({deaf}exec sleep 0.1) & n=$!; wait $n 2>/dev/null; done; rest; }}
 """
 
 
@@ -66,7 +68,8 @@ def _bad_end(end: Exit, where: str) -> Iterator[str]:
 
 def script(program: Program, place: Place) -> str:
     """The whole of it."""
-    lines = ["#!/bin/sh", _FUNCTIONS]
+    heard = (*program.ignores, *program.catches)
+    lines = ["#!/bin/sh", _FUNCTIONS.format(deaf=f"trap '' {_numbers(heard)}; " if heard else "")]
     if program.ignores:
         lines.append(f"trap '' {_numbers(program.ignores)}")
     if program.catches:
@@ -91,7 +94,7 @@ def _lines(step: Step, place: Place) -> Iterator[str]:
         case Sleep():
             yield f"nap {_FOREVER if step.seconds is None else step.seconds}"
         case Serve():
-            yield f"serve {step.poll}"
+            yield "serve"
         case Write():
             yield _write(step)
         case Touch():
