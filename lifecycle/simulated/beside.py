@@ -13,6 +13,7 @@ import attrs
 from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.outcomes import Outcome, describe_exit
 from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.scheduler_names import EventName, State
 from scxlife.lifecycle.timeline import cause_of
 
 from .real import play, process_part
@@ -40,22 +41,34 @@ class Move:
 
 @attrs.define
 class Moves:
-    """Finds the moves in the records of one run, as they come."""
+    """Finds the moves in the records of one run, as they come.
+
+    A shell sleeps by a child that ends as it does, of which a simulated program has none. So a way through `emptying`
+    that only waits for the rest of the tree is the same as one without it.
+    """
 
     _began: float | None = None
+    _held: Move | None = None
 
-    def __call__(self, record: Record) -> Move | None:
+    def __call__(self, record: Record) -> list[Move]:
         if self._began is None:
             self._began = record["t"]
         if record["kind"] != "step" or record["to"] == record["state"]:
-            return None
+            return []
         at = record["t"] - self._began
-        return Move(record["state"], record["event"], record["to"], at, cause_of(record))
+        move = Move(record["state"], record["event"], record["to"], at, cause_of(record))
+        held, self._held = self._held, None
+        if held is not None and move.event == EventName.DESERTED:
+            return [attrs.evolve(held, to=move.to, at=move.at)]
+        if move.to == State.EMPTYING:
+            self._held = move
+            return []
+        return [move] if held is None else [held, move]
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> list[Move]:
         found = cls()
-        return [move for record in records if (move := found(record)) is not None]
+        return [move for record in records for move in found(record)]
 
 
 class Beside:
@@ -109,8 +122,7 @@ def beside(scenario: Scenario, write: Callable[[str], object]) -> bool:
     shown, moves = Beside(Moves.of(ideal.records), write), Moves()
 
     def observe(record: Record) -> None:
-        move = moves(record)
-        if move is not None:
+        for move in moves(record):
             shown(move)
 
     with TemporaryDirectory(prefix="scxlife-") as folder:
