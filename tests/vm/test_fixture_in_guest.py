@@ -296,7 +296,7 @@ def test_bytes_that_are_not_utf_8_cost_nothing_else_of_the_log(small_kernel: Ker
 
 def test_of_a_flood_the_end_is_kept(small_kernel: Kernel, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    code, outcome, _ = fault(small_kernel, "--flood 8000000", "--for", "2s", "--log", str(log))
+    code, outcome, _ = fault(small_kernel, "--flood 8000000", "--for", "8s", "--log", str(log))
     assert (code, outcome["outcome"]) == (0, "stopped")
     assert log.stat().st_size == 4 * 1024 * 1024
     assert log.read_bytes().endswith(b"ending with code 0\n")

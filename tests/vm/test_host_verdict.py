@@ -84,7 +84,7 @@ def test_row_23_an_error_of_pid_1_is_told_and_is_no_verdict_about_the_scheduler(
 def test_row_20_row_23_an_action_of_the_boots_end_that_fails_does_not_cost_the_outcome(kernel: Path) -> None:
     # Nothing can be shown on the console; all the rest is told.
     code, outcome, said = vm(
-        kernel, "--setup", "rm $(find /scxlife -name 'console.*')", "--sched-args=--no-such-option"
+        kernel, "--setup", "rm $(find /scxlife -name 'console.*')", "--sched-args=--no-such-option", "--liveness", "5m"
     )
     assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
     (degraded,) = outcome["degraded"]

@@ -60,7 +60,7 @@ def test_the_payloads_own_failure_is_1_and_its_status_is_told(small_kernel: Kern
 
 
 def test_bad_arguments_are_startup_died_with_the_usage_in_the_tail(small_kernel: Kernel) -> None:
-    code, outcome, _ = vm(small_kernel, "--sched-args", "--no-such-option")
+    code, outcome, _ = vm(small_kernel, "--sched-args", "--no-such-option", "--liveness", "5m")
     assert (code, outcome["outcome"], outcome["exit"]) == (10, "startup-died", {"code": 1})
     assert "Usage" in outcome["log_tail"]
     assert outcome["kernel"]["enable_seq"] == 0
