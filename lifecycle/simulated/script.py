@@ -33,12 +33,14 @@ _HARMLESS = {
 _UNTOUCHABLE = {"SIGKILL", "SIGSTOP"}
 
 # A shell sleeps by way of a child, of which a simulated program has none. So the child is as deaf as the program, and
-# has ended when the program does. A signal that is caught interrupts `wait`, not what is waited for.
+# has ended when the program does; in the background a shell would have it ignore SIGINT and SIGQUIT. A signal that is
+# caught interrupts `wait`, not what is waited for.
 _FUNCTIONS = """\
 asked=
 rest() {{ while kill -0 $n 2>/dev/null; do wait $n 2>/dev/null; done; }}
-nap() {{ ({deaf}exec sleep "$1") & n=$!; rest; }}
-serve() {{ while [ -z "$asked" ]; do ({deaf}exec sleep 0.1) & n=$!; wait $n 2>/dev/null; done; rest; }}
+deaf_sleep() {{ exec env --default-signal=INT,QUIT {deaf}sleep "$1"; }}
+nap() {{ deaf_sleep "$1" & n=$!; rest; }}
+serve() {{ while [ -z "$asked" ]; do deaf_sleep 0.1 & n=$!; wait $n 2>/dev/null; done; rest; }}
 """
 
 
@@ -69,7 +71,7 @@ def _bad_end(end: Exit, where: str) -> Iterator[str]:
 def script(program: Program, place: Place) -> str:
     """The whole of it."""
     heard = (*program.ignores, *program.catches)
-    lines = ["#!/bin/sh", _FUNCTIONS.format(deaf=f"trap '' {_numbers(heard)}; " if heard else "")]
+    lines = ["#!/bin/sh", _FUNCTIONS.format(deaf=f"--ignore-signal={','.join(_bare(heard))} " if heard else "")]
     if program.ignores:
         lines.append(f"trap '' {_numbers(program.ignores)}")
     if program.catches:
@@ -79,6 +81,11 @@ def script(program: Program, place: Place) -> str:
         if isinstance(step, Serve):
             lines.append(f'[ -z "$asked" ] || {{ {_end(program.end)}; }}')
     return "\n".join([*lines, _end(program.end), ""])
+
+
+def _bare(names: Iterable[str]) -> Iterator[str]:
+    """`TERM` for `SIGTERM`, as env(1) wants it."""
+    return (name.removeprefix("SIG") for name in names)
 
 
 def _numbers(names: Iterable[str]) -> str:
