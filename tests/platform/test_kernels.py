@@ -140,8 +140,7 @@ def test_a_fetch_that_is_cut_short_leaves_no_kernel(
     wrapper = programs / "dpkg-deb"
     wrapper.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'begun'}\nexec sleep 600\n")
     wrapper.chmod(0o755)
-    script = "import argparse; from scxlife.lifecycle.commands import kernel; p = argparse.ArgumentParser(); "
-    script += "kernel.add_arguments(p); raise SystemExit(kernel.run(p.parse_args(['fetch'])))"
+    script = "from scxlife.lifecycle.cli import main; raise SystemExit(main(['kernel', 'fetch']))"
     env = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
     child = subprocess.Popen([sys.executable, "-c", script], env=env, stderr=subprocess.PIPE, text=True)
     unpacker = int((tmp_path / "begun").read_text())
