@@ -15,7 +15,7 @@ NEVER, ON_FAILURE, ON_EJECTION, ALWAYS = "never", "on-failure", "on-ejection", "
 POLICIES = (NEVER, ON_FAILURE, ON_EJECTION, ALWAYS)
 
 # What starting it again would not change.
-_HOPELESS = ("not-configured", "left-running")
+_HOPELESS = ("not-configured", "no-scheduler", "left-running")
 
 
 @attrs.frozen
