@@ -7,6 +7,7 @@ next supervisor can find what the last one left. Nothing else is stored: what th
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -80,8 +81,13 @@ def of_unit(kernel: Kernel, unit: str) -> list[Leftover]:
 
 
 def open_all(kernel: Kernel, leftovers: list[Leftover]) -> tuple[Cgroup, ...]:
-    """Raises OSError."""
-    return tuple(opened(kernel, each.path) for each in leftovers)
+    """Those that are still there. Raises OSError."""
+    found = []
+    for each in leftovers:
+        # Once it is empty any supervisor may remove it.
+        with suppress(FileNotFoundError):
+            found.append(opened(kernel, each.path))
+    return tuple(found)
 
 
 def described(kernel: Kernel, leftover: Leftover) -> str:

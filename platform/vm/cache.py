@@ -110,8 +110,8 @@ def prepare(directory: Path) -> Path:
 def trusted(path: Path) -> None:
     """Refuse ``path`` if it, the cache, or a folder between them can be written to by another user, or is a link.
 
-    Programs from the cache are run by root, so whoever can write to it decides what root runs. What does not exist is
-    not refused. Raises CacheError.
+    Programs from the cache are run by root, so write access to it decides what root runs. What does not exist is not
+    refused. Raises CacheError.
     """
     root = cache_root()
     between = path.relative_to(root).parts

@@ -37,6 +37,11 @@ def test_L2_what_is_no_service_has_no_key(monkeypatch: pytest.MonkeyPatch, ours:
     assert unit_in(monkeypatch, ours) is None
 
 
+def test_L2_a_leftover_that_was_removed_meanwhile_is_passed_over() -> None:
+    gone = leftovers.Leftover("/sys/fs/cgroup/scxlife-any-1-1", 1, None)
+    assert leftovers.open_all(LinuxKernel(), [gone]) == ()
+
+
 def unit_in(monkeypatch: pytest.MonkeyPatch, path: str) -> str | None:
     """The key in a process whose own cgroup is at `path`, where no test can put us."""
 
