@@ -6,6 +6,7 @@ What it finds is left in the folder --keep, and `python -m tests.readers tape FI
 from __future__ import annotations
 
 import argparse
+import resource
 import sys
 import tempfile
 from pathlib import Path
@@ -23,6 +24,8 @@ with atheris.instrument_imports(include=CODE, enable_loader_override=False):
 
 # Seconds that reading one file may take: generous, for it is another machine that is slow.
 TIMEOUT = 60
+# MiB beyond what this process had at its start, which includes what its parent had: the kernel hands that figure on.
+MEMORY = 2048
 LONGEST = 65_536
 
 
@@ -45,7 +48,9 @@ def main() -> None:
             (corpus / f"{number}").write_bytes(sample[:LONGEST])
             reader.read(sample)
         options = [f"-max_total_time={parsed.seconds}", f"-seed={parsed.seed}", f"-timeout={TIMEOUT}"]
-        options += [f"-max_len={LONGEST}", "-rss_limit_mb=2048", f"-artifact_prefix={parsed.keep}/{parsed.reader}-"]
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024 + MEMORY
+        options += [f"-max_len={LONGEST}", f"-rss_limit_mb={memory}"]
+        options += [f"-artifact_prefix={parsed.keep}/{parsed.reader}-"]
 
         def mutate(data: bytes, most: int, seed: int) -> bytes:
             return mutated(data, seed, reader.form, atheris.Mutate)[:most]

@@ -26,8 +26,8 @@ def defect(file: str, find: str, put: str) -> Mutant:
 
 DEFECTS = {
     "a draw without a seed": defect("platform/sim/machine.py", "self.random = Random(seed)", "self.random = Random()"),
-    "names in the order of their hashes": defect(
-        "fsm/driver.py", "for name in wanted:", "for name in sorted(wanted, key=hash):"
+    "a seed made of a string's hash": defect(
+        "platform/sim/machine.py", "self.random = Random(seed)", "self.random = Random(hash(str(seed)))"
     ),
 }
 
@@ -42,7 +42,7 @@ def room() -> Iterator[Laboratory]:
 def test_what_is_not_the_same_twice_is_found_shrunk_kept_and_replayed(
     monkeypatch: pytest.MonkeyPatch, room: Laboratory, tmp_path: Path, mutant: Mutant
 ) -> None:
-    # Whose hashes put two names in another order than the twin's do: with any there is a chance.
+    # The twin takes another than this one, so that no string has the same hash in both.
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     with room.with_mutant(mutant):
         attack = ("-m", "scxlife.lifecycle.cli", "fuzz", "--examples", "40", "--profile", "7.2", "--keep")
