@@ -81,6 +81,9 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Supervisor]]:
         if one.process.poll() is None:
             one.process.kill()
         one.process.communicate()
+        # What it leaves after a failure would be told by the next run that anybody starts here.
+        for cgroup in Path("/sys/fs/cgroup").glob(f"**/scxlife-*-{one.process.pid}-*/cgroup.kill"):
+            cgroup.write_text("1")
 
 
 def ended(pidfd: int) -> bool:
@@ -240,9 +243,13 @@ print(life.end().name)
 
 
 def _leaves(tmp: Path, ready: Path) -> str:
-    """A script with a child that no parent-death signal reaches."""
+    """A script with a child that no parent-death signal reaches. It is ready when the file `pid` has the child's."""
+    pid, up = tmp / "pid", tmp / "up"
+    os.mkfifo(up)
     return script(
-        tmp / "leader", f"( trap '' TERM; touch {ready}; while :; do sleep 0.1; done ) &\necho $! > {tmp}/pid\nwait"
+        tmp / "leader",
+        f"( trap '' TERM; echo > {up}; while :; do sleep 0.1; done ) &\n"
+        f"echo $! > {pid}\nread up < {up}\ntouch {ready}\nwait",
     )
 
 
@@ -387,7 +394,8 @@ def test_L6_the_whole_tree_is_asked_to_end_and_given_its_grace(
     leader = script(tmp_path / "leader", TREES[tree].format(daemon=daemon, ready=ready))
     supervisor = supervise("--ready", f"file:{ready}", *as_log(tmp_path), "--", leader)
     daemons = 2 if tree == "two daemons" else 1
-    with up.open() as report:
+    # With a writer of our own the first one's end is not the end of the file.
+    with os.fdopen(os.open(up, os.O_RDWR)) as report:
         for _ in range(daemons):
             report.readline()
     supervisor.running()
