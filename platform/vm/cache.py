@@ -213,6 +213,16 @@ def locked(entry: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
         os.close(descriptor)
 
 
+@contextmanager
+def locked_now(entry: Path) -> Iterator[bool]:
+    """Holds the lock of ``entry`` if nobody else does; yields whether. Raises CacheError when it can't be made."""
+    descriptor = _lock_file(entry)
+    try:
+        yield _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def now() -> str:
     """UTC, ISO 8601: for manifests."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
