@@ -62,11 +62,6 @@ class OperationsLine:
 
 
 @attrs.frozen
-class PayloadOutput:
-    data: bytes
-
-
-@attrs.frozen
 class LogChunk:
     data: bytes
 
@@ -128,7 +123,6 @@ Record = (
     Hello
     | TapeLine
     | OperationsLine
-    | PayloadOutput
     | LogChunk
     | ProbeChunk
     | Begins
@@ -395,7 +389,6 @@ def _read_exit(raw: bytes) -> Exit:
 _READERS: Mapping[int, Callable[[bytes], Record]] = {
     frames.HELLO: lambda raw: Hello(**_hello(parse(raw, LONGEST))),
     frames.TAPE: lambda raw: TapeLine(_tape(raw), len(raw)),
-    frames.PAYLOAD_OUTPUT: PayloadOutput,
     frames.LIFECYCLE: _read_lifecycle,
     frames.LOG: LogChunk,
     frames.OUTCOME: _read_outcome,

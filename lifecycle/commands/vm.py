@@ -74,6 +74,8 @@ WITHOUT_PAYLOAD = 2.0
 LEAST_MEMORY = 96 << 20
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
+# The settings of the boot's end that bound its states.
+ENDING = ("payload_grace", "kill_timeout", "relay_timeout", "drain_timeout")
 # Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
 SLACK = 10.0
 
@@ -251,7 +253,7 @@ def _stop_within(definition: Definition) -> float:
     twice = sum_of(definition, "stop_grace", "release_timeout")
     ends = 2 * twice + sum_of(definition, "kill_timeout", "sweep_timeout")
     dismissed = sum_of(definition, "payload_grace", "kill_timeout")
-    return ends + dismissed + sum_of(boot_ending(), "payload_grace", "kill_timeout", "drain_timeout") + SLACK
+    return ends + dismissed + sum_of(boot_ending(), *ENDING) + SLACK
 
 
 class Asked:

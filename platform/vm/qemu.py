@@ -39,7 +39,8 @@ from scxlife.platform.vm.guest import (
     Truncated,
     WrongContent,
 )
-from scxlife.platform.vm.port import CONTROL_NAME, PORT_NAME
+from scxlife.platform.vm.payload_link import NoPayload, PayloadLink, PayloadSink
+from scxlife.platform.vm.port import CONTROL_NAME, PAYLOAD_NAME, PORT_NAME
 
 if TYPE_CHECKING:
     from scxlife.fsm.sources import Waiter
@@ -70,7 +71,7 @@ class Interrupts(Protocol):
         """The signal numbers of those that came since the last call. Does not wait."""
 
 
-def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
+def command(spec: GuestSpec, console_fd: int, port_fd: int, payload_fd: int) -> list[str]:
     """QEMU's command line. The descriptors are connected stream sockets that it inherits, as it does those of
     ``spec``."""
     initrd = f"/proc/self/fd/{spec.initrd}" if isinstance(spec.initrd, int) else str(spec.initrd)
@@ -85,6 +86,8 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
         *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
+        *("-chardev", f"socket,id=payload,fd={payload_fd}"),
+        *("-device", f"virtserialport,chardev=payload,name={PAYLOAD_NAME}"),
         *_control(spec),
         *("-kernel", str(spec.kernel), "-initrd", initrd),
         *("-append", " ".join([*kernel_line, *spec.append])),
@@ -115,10 +118,12 @@ def run_guest(
     on_console_line: OnConsoleLine | None = None,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
+    payload: PayloadSink | None = None,
 ) -> GuestResult:
     """Runs the guest to its end. ``on_frame`` gets each sound frame at once, in order, EXIT included.
 
-    ``waiter`` waits, where something else is to be done meanwhile.
+    ``waiter`` waits, where something else is to be done meanwhile. ``payload`` takes the payload's output and gives its
+    input; as long as it has no room, the payload is held up, and nothing else.
 
     A WrongContent that ``on_frame`` raises ends the guest, and gives Malformed: nothing after that frame is delivered.
     The first of ``interrupts`` asks PID 1 to end the run, which then has ``spec.stop_within`` seconds; the second ends
@@ -128,16 +133,20 @@ def run_guest(
     with ExitStack() as stack:
         console_here, console_there = _pair(stack)
         port_here, port_there = _pair(stack)
+        payload_here, payload_there = _pair(stack)
+        link = PayloadLink(payload_here, payload or NoPayload())
+        stack.callback(link.close)
+        there = (console_there.fileno(), port_there.fileno(), payload_there.fileno())
         started = time.monotonic()
         try:
             with _nothing_blocked():
                 qemu = subprocess.Popen(
                     # This thread stays in this call until QEMU is gone.
-                    tied(command(spec, console_there.fileno(), port_there.fileno()), "KILL"),
+                    tied(command(spec, *there), "KILL"),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    pass_fds=(console_there.fileno(), port_there.fileno(), *_inherited(spec)),
+                    pass_fds=(*there, *_inherited(spec)),
                     process_group=0,
                     bufsize=0,
                 )
@@ -145,10 +154,11 @@ def run_guest(
             return NotStarted(f"can't start QEMU: {error}", Record((), None, 0.0, None))
         console_there.close()
         port_there.close()
+        payload_there.close()
         with _ended(qemu) as pidfd:
             assert qemu.stderr is not None
             stderr = stack.enter_context(qemu.stderr)
-            watch = _Watch(console_here, port_here, stderr.fileno(), started, on_frame, on_console_line)
+            watch = _Watch(console_here, port_here, link, stderr.fileno(), started, on_frame, on_console_line)
             watch.until_end(waiter or LinuxKernel(), pidfd, started + spec.timeout, interrupts, spec.stop_within)
             _stop(qemu, pidfd)
             watch.drain()
@@ -162,12 +172,14 @@ class _Watch:
         self,
         console: socket.socket,
         port: socket.socket,
+        link: PayloadLink,
         stderr: int,
         started: float,
         on_frame: OnFrame,
         on_console_line: OnConsoleLine | None,
     ) -> None:
         self._port = port
+        self._link = link
         self._started = started
         self._on_frame = on_frame
         self._on_console_line = on_console_line
@@ -208,9 +220,13 @@ class _Watch:
                 self._given_up = "it was asked to end and did not in time"
                 return
             left = (deadline if stop_by is None else min(deadline, stop_by)) - now
-            for descriptor, _ in waiter.poll(open_ones, left):
+            of_payload = self._link.filenos()
+            for descriptor, _ in waiter.poll(open_ones | of_payload, left):
                 if descriptor == pidfd:
                     return
+                if descriptor in of_payload:
+                    self._relay(descriptor)
+                    continue
                 if interrupts is not None and descriptor == interrupts.fileno():
                     for number in interrupts.take():
                         if stop_by is not None:
@@ -236,6 +252,7 @@ class _Watch:
         for descriptor in self._readers:
             while self._read(descriptor) and time.monotonic() < deadline:
                 pass
+        self._link.drain(deadline)
         self._tell(self._console.finish())
 
     def result(self, status: int | None, timeout_s: float) -> GuestResult:
@@ -274,6 +291,14 @@ class _Watch:
         if data:
             self._readers[descriptor](data)
         return bool(data)
+
+    def _relay(self, descriptor: int) -> None:
+        try:
+            self._link.ready(descriptor)
+        except frames.FrameError as error:
+            self._damage = error
+        except WrongContent as error:
+            self._wrong = error
 
     def _read_console(self, data: bytes) -> None:
         self._tell(self._console.feed(data))
