@@ -22,8 +22,10 @@ from scxlife.platform.vm import frames
 from scxlife.platform.vm.payload_relay import PayloadRelay
 from scxlife.platform.vm.port import GuestPort
 
+from . import surroundings
 from .boot_ending import BootEnding
 from .init_kernel import InitKernel
+from .orders import take_orders
 from .outcomes import describe_exit
 from .plan import Plan, scheduler_environment
 from .realtime import take_precedence
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from .guest_operations import GuestOperations
 
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
-CONFIG, DEFINITION, BOOT = "/scxlife/config.json", "/scxlife/definition.json", "/scxlife/boot.json"
+DEFINITION, BOOT = "/scxlife/definition.json", "/scxlife/boot.json"
 OPERATIONS = "/scxlife/operations.json"
 MOUNTS = (("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"))
 WANTED_MOUNTS = (("cgroup2", "/sys/fs/cgroup"), ("tracefs", "/sys/kernel/tracing"), ("bpf", "/sys/fs/bpf"))
@@ -69,7 +71,7 @@ def main() -> None:
         for fstype, target in MOUNTS:
             kernel.mount(fstype, target, fstype, 0, "")
         kernel.bury_orphans()
-        degraded = [*_mount_wanted(kernel), *take_precedence(kernel)]
+        degraded = [*_mount_wanted(kernel), *surroundings.machine(kernel), *take_precedence(kernel)]
         port = GuestPort.open()
         kernel.listen_to(port)
         _live(kernel, port, degraded)
@@ -80,14 +82,15 @@ def main() -> None:
 
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
-    config = json.loads(_content(CONFIG))
+    hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
+    _send(port, frames.HELLO, hello)
+    config = take_orders(port)
     if config.get("cwd"):
         with suppress(OSError):
             # Where the host's caller stood: relative paths mean the same here.
             os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
-    hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
-    _send(port, frames.HELLO, hello)
+    degraded += surroundings.files()
     relay = _open_relay(kernel, config, degraded)
     if config["setup"]:
         _set_up(kernel, config["setup"], relay)

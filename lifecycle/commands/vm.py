@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-from scxlife.fsm.definition import Definition
-from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
 from scxlife.lifecycle.guest_files import Taken, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_recipe import Machine, Recipe
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
-from scxlife.lifecycle.guest_run import Attempt, run_in_guest
+from scxlife.lifecycle.guest_run import LOG_LIMIT, Attempt, OnOther, OnTape, run_in_guest
 from scxlife.lifecycle.kept_file import KeptFile
 from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
@@ -30,54 +28,28 @@ from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
 from scxlife.lifecycle.outcomes import NotConfigured
 from scxlife.lifecycle.outlet import Outlets
-from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.payload_streams import LIMIT, PayloadStreams
+from scxlife.lifecycle.shown import Shown
 from scxlife.lifecycle.tapefile import TapeFile
+from scxlife.lifecycle.terminal import Terminal, is_ours
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
 from scxlife.lifecycle.vm_words import understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
-from scxlife.platform.vm import accel, image
-from scxlife.platform.vm.cache import ArtifactError, NotInstalled
-from scxlife.platform.vm.elf import ElfError
+from scxlife.platform.vm import accel
+from scxlife.platform.vm.cache import ArtifactError, NotInstalled, cache_root
 from scxlife.platform.vm.guest import GuestSpec
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
-ENTRY = "scxlife.lifecycle.init"
-# What asks PID 1 in a guest where it can be asked.
-CONTROL = "scxlife.lifecycle.guest_control"
-# What init imports only when it comes to it.
-LAZY = (
-    "shlex",
-    "traceback",
-    "scxlife.lifecycle.arguments_file",
-    "scxlife.lifecycle.console",
-    "scxlife.lifecycle.guest_control",
-    "scxlife.lifecycle.guest_operations",
-    "scxlife.lifecycle.link_keepers",
-    "scxlife.lifecycle.output_markers",
-    "scxlife.lifecycle.verifier_log",
-    "scxlife.platform.linux.fork",
-    "scxlife.platform.linux.libc",
-    "scxlife.platform.linux.writing",
-    "scxlife.platform.sources.assume_ready",
-    "scxlife.platform.sources.kernel_log",
-    "scxlife.platform.sources.log_size",
-    "scxlife.platform.sources.signals",
-    "scxlife.platform.sources.unwatched",
-)
-
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
 WITHOUT_PAYLOAD = 2.0
 # Bytes. No kernel with PID 1 in its initramfs boots in less.
 LEAST_MEMORY = 96 << 20
+WAITING = "waiting for the scheduler…"
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
-# The settings of the boot's end that bound its states.
-ENDING = ("payload_grace", "kill_timeout", "relay_timeout", "drain_timeout")
-# Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
-SLACK = 10.0
 
 EPILOG_RUN = """The first word that is no option is the scheduler, and the words after it are its arguments. What
 follows -- is the payload. Without a scheduler, scx_simple is taken.
@@ -95,6 +67,11 @@ A NAME is looked up among what `scxlife schedulers build` made; the kernel is th
 unless --kernel names one. The payload finds busybox's tools in the guest; its own program is
 taken along, and it starts in the same directory as here. Without a payload and --for, the scheduler is stopped 2 s
 after it attached.
+
+The payload's output appears on ours as it is written, byte for byte, and with a payload everything else goes to
+stderr, the output of --setup too. With --json stdout has the object alone, the payload's output goes to stderr, and
+the object has the last 64 KiB of each of its streams. Standard input is the payload's (</dev/null gives it none). On a
+terminal the payload has a terminal: Ctrl-C is its own until it ends, and our lines wait meanwhile.
 
 Ctrl-C or SIGTERM stops the scheduler in the guest and reports the outcome; a second one ends the guest at once.
 
@@ -163,13 +140,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--restart", choices=POLICIES, help="after which ends a scheduler is started again (default: never)"
     )
+    sub.add_argument("--cold", action="store_true", help="boot, even if a guest of this kind has been saved")
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
     sub.add_argument(
         "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
     )
-    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it (-: on stdout)")
+    sub.add_argument(
+        "--log", metavar="FILE", help="write the scheduler's log as it comes, the last 4 MiB are kept (-: stdout)"
+    )
     sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
+    sub.add_argument("--payload-output", metavar="FILE", help="keep all that the payload writes (-: stdout)")
+    sub.add_argument("--console", action="store_true", help="boot, and show the guest's console on stderr as it comes")
+    sub.add_argument("-v", "--verbose", action="store_true", help="show each step, and why KVM is not used")
+    sub.add_argument("-q", "--quiet", action="store_true", help="show nothing but the payload's output")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
     sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_settings(sub, shipped())
@@ -189,71 +173,49 @@ def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _definition(args: argparse.Namespace, taken: Taken) -> Definition:
+def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, terminal: Terminal | None) -> Recipe:
     definition = chosen(args, shipped().with_profile("boot"))
-    if _can_be_asked(args):
+    asked = None
+    if args.stage or args.control or args.restart:
         definition = definition.with_profile("operation")
+        given = {} if args.restart is None else {"restart": args.restart}
+        asked = operations().with_settings(linger=args.control is not None, **given)
     if not taken.payload and args.run_for is None and args.control is None:
         definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
-    return definition
+    directory = None
+    with suppress(FileNotFoundError):
+        # Where it is gone, relative paths mean nothing in the guest either.
+        directory = Path.cwd()
+    return Recipe(
+        machine,
+        taken,
+        definition,
+        boot_ending(),
+        asked,
+        setup=args.setup,
+        directory=directory,
+        timeout=args.timeout,
+        # A guest that goes on from where it was saved has no boot to be seen.
+        cold=args.cold or args.console,
+        terminal=None if terminal is None else terminal.size(),
+    )
 
 
-def _can_be_asked(args: argparse.Namespace) -> bool:
-    return bool(args.stage or args.control or args.restart)
+def _machine(args: argparse.Namespace, kernel: Path, qemu: Path) -> Machine:
+    chosen_accel = accel.choose(args.accel, qemu=qemu)
+    # The last word counts, and "quiet" comes before.
+    append = (*args.append, "loglevel=7") if args.console else args.append
+    return Machine(kernel, qemu, chosen_accel, args.cpus, args.memory, append)
 
 
-def _write_initrd(args: argparse.Namespace, taken: Taken, definition: Definition, sink: BinaryIO) -> None:
-    config: dict[str, object] = {
-        "payload": taken.payload,
-        "setup": args.setup,
-        "scheduler": taken.scheduler is not None,
-    }
-    directories: tuple[str, ...] = ()
-    try:
-        directories = (str(Path.cwd()),)
-        config["cwd"] = directories[0]
-    except FileNotFoundError:
-        pass  # The directory that we were started in is gone: relative paths mean nothing here either.
-    machine = b""
-    if _can_be_asked(args):
-        boot = None if taken.scheduler is None else taken.scheduler.name
-        config["operations"] = {"boot": boot, "staged": [each.name for each in taken.staged]}
-        given = {} if args.restart is None else {"restart": args.restart}
-        machine = freeze(operations().with_settings(linger=args.control is not None, **given))
-    try:
-        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=taken.busybox, waiting=_say)
-        additions = image.Run(
-            config=json.dumps(config).encode(),
-            definition=freeze(definition),
-            boot=freeze(boot_ending()),
-            operations=machine,
-            control=CONTROL if machine else None,
-            staged=taken.staged,
-            scheduler=taken.scheduler,
-            scheduler_args=taken.arguments,
-            programs=taken.programs,
-            files=taken.files,
-            directories=directories,
-        )
-        image.write_run(base, additions, sink)
-    except (image.ImageError, ElfError) as error:
-        raise ArtifactError(f"the guest's image can't be built: {error}", "see scxlife vm run --help") from error
-    sink.flush()
+def _described(spec: GuestSpec) -> str:
+    """`Linux 7.2.13, 2 CPUs, emulated (no usable KVM here)`"""
+    name = spec.kernel.parent.name if spec.kernel.parent.parent == cache_root() / "kernels" else str(spec.kernel)
+    return f"Linux {name}, {spec.cpus} CPU{'' if spec.cpus == 1 else 's'}, {spec.accel.described}"
 
 
-def _stop_within(definition: Definition) -> float:
-    """Seconds that a guest may take to end as asked: the deadlines that it can run into, one after the other."""
-
-    def sum_of(given: Definition, *names: str) -> float:
-        values = (given.settings[name] for name in names)
-        return sum(float(value) for value in values if isinstance(value, (int, float)))
-
-    # The rest of the tree has as long as the process, and settling as long as reaping; a payload that was killed has as
-    # long as a scheduler.
-    twice = sum_of(definition, "stop_grace", "release_timeout")
-    ends = 2 * twice + sum_of(definition, "kill_timeout", "sweep_timeout")
-    dismissed = sum_of(definition, "payload_grace", "kill_timeout")
-    return ends + dismissed + sum_of(boot_ending(), *ENDING) + SLACK
+def _nothing(line: object) -> None:
+    """With --quiet."""
 
 
 class Asked:
@@ -309,60 +271,78 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
     missing = words.scheduler is not None and scheduler is None
     vmlinuz = Path() if missing else kernel_of(args.kernel)
     with ExitStack() as stack:
-        log = stack.enter_context(KeptFile("--log", args.log, outlets))
+        log = stack.enter_context(KeptFile("--log", args.log, outlets, LOG_LIMIT))
         dump = stack.enter_context(KeptFile("--dump", args.dump, outlets))
-        shown = outlets.standard(sys.stderr if args.json or log.on_stdout or dump.on_stdout else sys.stdout)
-
-        def out(line: str) -> None:
-            # What a guest and QEMU say must not act on the terminal, in whichever line it is quoted.
-            shown.line(plain(line))
-
-        report = Report(args, taken, log, dump, out, outlets.standard(sys.stdout).line if args.json else None)
+        kept = stack.enter_context(KeptFile("--payload-output", args.payload_output, outlets))
+        ours = outlets.standard(sys.stdout, limit=LIMIT)
+        aside = outlets.standard(sys.stderr, limit=LIMIT)
+        # With a payload, standard output is the payload's alone.
+        taken_up = args.json or taken.payload or any(each.on_stdout for each in (log, dump, kept))
+        shown = Shown(aside if taken_up else ours, on_terminal=not args.quiet and os.isatty(2 if taken_up else 1))
+        out = shown.line
+        told: Callable[[str], object] = _nothing if args.quiet else out
+        terminal = stack.enter_context(Terminal()) if taken.payload and not args.json and is_ours() else None
+        streams = PayloadStreams(
+            aside if args.json else ours,
+            aside,
+            kept,
+            reads=bool(taken.payload),
+            terminal=terminal,
+            on_start=shown.hold if terminal is not None else partial(shown.status, ""),
+            on_end=shown.release,
+        )
+        stack.callback(streams.close)
+        report = Report(args, taken, log, dump, kept, streams, told, out, ours.line if args.json else None)
         if missing:
             reason = f"there is no such command; nothing was touched ({words.scheduler})"
-            return report(Attempt(NotConfigured(reason=reason), {}, "", "", (), b"", b""))
+            return report(Attempt(NotConfigured(reason=reason), {}, "", "", (), b""))
         listening = None if args.control is None else ListeningSocket(args.control)
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        definition = _definition(args, taken)
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), terminal)
         # It has no name, so nothing of it is left, however this ends.
-        initrd = stack.enter_context(tempfile.TemporaryFile())
-        _write_initrd(args, taken, definition, initrd)
-        chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
-        spec = GuestSpec(
-            kernel=vmlinuz,
-            initrd=initrd.fileno(),
-            accel=chosen_accel,
-            qemu=Path(qemu),
-            cpus=args.cpus,
-            memory=args.memory,
-            timeout=args.timeout,
-            append=args.append,
-            control=None if listening is None else listening.socket,
-            stop_within=_stop_within(definition),
+        orders = stack.enter_context(tempfile.TemporaryFile())
+        base = recipe.write(orders, _say)
+        spec = recipe.spec(base, orders.fileno(), None if listening is None else listening.socket)
+        asked = Asked(outlets.kernel, out)
+        told(f"guest: {_described(spec)}")
+        if args.verbose:
+            told(f"       {spec.accel.reason}")
+        shown.status("starting the guest…")
+        guest = partial(
+            run_in_guest,
+            spec,
+            cold=recipe.cold,
+            say=_nothing if args.quiet else out,
+            interrupts=asked,
+            waiter=outlets,
+            payload=streams,
+            on_log=log.add,
+            on_console_line=(lambda line: out(f"console: {line}")) if args.console else None,
         )
-        asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
-        out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
-        if _can_be_asked(args):
-            attempt = _run_as_asked(spec, args.tape, tape, out, asked, outlets)
+        if recipe.operations is not None:
+            attempt = _run_as_asked(guest, args.tape, tape, told, outlets)
         else:
-            timeline = Timeline(out)
+            timeline = Timeline(told, everything=args.verbose)
 
             def on_tape(line: str) -> None:
+                shown.status(WAITING)
                 timeline(line)
                 tape(line)
 
-            attempt = run_in_guest(spec, on_tape, interrupts=asked, waiter=outlets)
+            attempt = guest(on_tape)
+        shown.status("")
+        streams.close()
+        shown.release()
         return report(attempt, interrupted=asked.count > 0)
 
 
 def _run_as_asked(
-    spec: GuestSpec,
+    guest: Callable[[OnTape, OnOther], Attempt],
     path: str | None,
     tape: TapeFile,
     write: Callable[[str], object],
-    asked: Asked,
     outlets: Outlets,
 ) -> Attempt:
     """A guest that can be asked: the tape of operations goes to `tape`, that of each life to `path` and its number."""
@@ -382,6 +362,6 @@ def _run_as_asked(
                 lives.begins(run)
 
     try:
-        return run_in_guest(spec, on_life, on_other, interrupts=asked, waiter=outlets)
+        return guest(on_life, on_other)
     finally:
         lives.close()

@@ -11,7 +11,6 @@ For PID 1, so it imports little.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import select

@@ -10,15 +10,16 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.vm.collected import Collected
+from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.lifecycle.output_markers import Dump, dumps
 from scxlife.platform.vm import accel, frames, guest, image, schedulers
 from scxlife.platform.vm.cache import NotInstalled
 from scxlife.platform.vm.kernels import Kernel
-from scxlife.platform.vm.qemu import run_guest
 
 pytestmark = pytest.mark.guest
 
@@ -39,6 +40,7 @@ class Seen:
     told: list[tuple[int, Any]]
     console: str
     result: guest.GuestResult
+    payload: Collected
 
     def of(self, kind: int) -> Any:
         """What the one frame of that kind said."""
@@ -53,7 +55,7 @@ class Seen:
 
 
 Boot = Callable[..., Seen]
-RAW = (frames.LOG, frames.PAYLOAD_OUTPUT)
+RAW = (frames.LOG,)
 
 
 @pytest.fixture
@@ -87,7 +89,6 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
             scheduler_args=scheduler_args,
         )
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
-        image.build_run(base, run, folder / "initrd")
         told: list[tuple[int, Any]] = []
         lines: list[str] = []
 
@@ -95,12 +96,13 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
             told.append((frame.type, frame.payload if frame.type in RAW else json.loads(frame.payload)))
 
         chosen = accel.choose("auto", qemu=Path(qemu))
-        spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", chosen, Path(qemu), timeout=BOUND_S)
-        result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
+        spec = guest.GuestSpec(kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=BOUND_S)
+        collected = Collected()
+        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append, payload=collected)
         console = "\n".join(lines)
         assert isinstance(result, guest.Completed), f"{result}\n{console}"
         assert "Traceback" not in console
-        return Seen(told, console, result)
+        return Seen(told, console, result, collected)
 
     return go
 
@@ -118,7 +120,7 @@ def test_C8_C10_D1_D3_F13_pid_1_buries_orphans_shrugs_off_signals_and_goes_first
     sleep 600
     """
     seen = boot_each(payload=payload)
-    output = seen.text(frames.PAYLOAD_OUTPUT)
+    output = seen.payload.output
     assert "born: 100\nzombies: 0\n" in output
     # PID 1, the payload, the scheduler: SCHED_FIFO is 1, SCHED_OTHER is 0.
     assert "policy: 1\npolicy: 0\npolicy: 0\n" in output
