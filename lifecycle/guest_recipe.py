@@ -94,6 +94,7 @@ class Recipe:
             "setup": self.setup,
             "scheduler": taken.scheduler is not None,
             "terminal": self.terminal,
+            "term": None if self.terminal is None else os.environ.get("TERM"),
             "cwd": None if self.directory is None else str(self.directory),
             "now": time.time(),
             "seed": os.urandom(SEED).hex(),

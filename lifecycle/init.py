@@ -100,7 +100,7 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         environment=scheduler_environment(ENVIRONMENT),
         log_path=SCHEDULER_LOG,
         payload=tuple(_in_path(config["payload"])),
-        payload_environment=ENVIRONMENT,
+        payload_environment=ENVIRONMENT if not config.get("term") else {**ENVIRONMENT, "TERM": config["term"]},
         payload_output=2,
         payload_streams=relay,
     )

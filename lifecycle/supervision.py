@@ -48,7 +48,8 @@ class Supervision:
     """The plan, the process, and what was seen on the way.
 
     `announce` is told of `attached`, `reattached`, `lost` and `exited` as they happen. What `probe` produces goes to
-    `on_probe` under its name, and what its log gets to `on_log`, where logs are watched. `degraded` tells what of the surroundings is less than wanted already.
+    `on_probe` under its name, and what its log gets to `on_log`, where logs are watched. `degraded` tells what of the
+    surroundings is less than wanted already.
     """
 
     def __init__(

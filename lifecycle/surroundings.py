@@ -47,11 +47,11 @@ def machine(kernel: Kernel) -> list[str]:
     """What any run may need: devices, the loopback interface, a name. What is lacking, in words. Needs /dev, /proc."""
     lacking: list[str] = []
     for path, (fstype, data) in FOLDERS.items():
-        _attempt(lacking, path, lambda path=path, fstype=fstype, data=data: _mount(kernel, path, fstype, data))
+        _attempt(lacking, path, _mount, kernel, path, fstype, data)
     for path, target in LINKS.items():
-        _attempt(lacking, path, lambda path=path, target=target: _link(target, path))
+        _attempt(lacking, path, _link, target, path)
     _attempt(lacking, "loopback interface", _raise_loopback)
-    _attempt(lacking, "hostname", lambda: socket.sethostname(HOSTNAME))
+    _attempt(lacking, "hostname", socket.sethostname, HOSTNAME)
     return lacking
 
 
@@ -59,14 +59,14 @@ def files() -> list[str]:
     """The files that libraries look into, where the run has not brought its own. What is lacking, in words."""
     lacking: list[str] = []
     for path, content in FILES.items():
-        _attempt(lacking, path, lambda path=path, content=content: _write(path, content))
-    _attempt(lacking, "/root", lambda: os.makedirs("/root", 0o700, exist_ok=True))
+        _attempt(lacking, path, _write, path, content)
+    _attempt(lacking, "/root", os.makedirs, "/root", 0o700, True)
     return lacking
 
 
-def _attempt(lacking: list[str], what: str, do: Callable[[], object]) -> None:
+def _attempt(lacking: list[str], what: str, do: Callable[..., object], *given: object) -> None:
     try:
-        do()
+        do(*given)
     except OSError as error:
         lacking.append(f"no {what}: {error.strerror}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
+
+import attrs
 
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
@@ -34,7 +37,7 @@ from scxlife.lifecycle.tapefile import TapeFile
 from scxlife.lifecycle.terminal import Terminal, is_ours
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
-from scxlife.lifecycle.vm_words import understood
+from scxlife.lifecycle.vm_words import Words, understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
@@ -47,6 +50,9 @@ SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 WITHOUT_PAYLOAD = 2.0
 # Bytes. No kernel with PID 1 in its initramfs boots in less.
 LEAST_MEMORY = 96 << 20
+SUMMARY_SHELL = "open a shell in a guest, with a scheduler attached"
+# Seconds that a shell may stay open: nothing bounds what a person does there, but a forgotten guest ends.
+LONGEST_SHELL = 86_400.0
 WAITING = "waiting for the scheduler…"
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
@@ -78,6 +84,11 @@ Ctrl-C or SIGTERM stops the scheduler in the guest and reports the outcome; a se
 exit codes: as `scxlife run --help` tells, and
   1    the payload failed (its status is in the JSON)
   15   the guest itself failed: panic, hang, out of memory, cut off"""
+
+
+EPILOG_SHELL = """This is `scxlife vm run` with an interactive shell as the payload, on this terminal: Ctrl-C, the size
+of the window and full-screen programs work as in any shell. `exit` or Ctrl-D ends the shell, and the guest with it.
+Our own lines wait until then; -v shows the steps up to there. The guest ends after a day, or after --timeout."""
 
 
 def size(text: str) -> int:
@@ -119,6 +130,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run", help=SUMMARY, epilog=EPILOG_RUN, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     sub.usage = "scxlife vm run [options] [SCHEDULER [ARG…]] [-- PAYLOAD …]"
+    _add_options(sub)
+    sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
+    sub.set_defaults(options=frozenset(sub._option_string_actions))
+    sub = actions.add_parser(
+        "shell", help=SUMMARY_SHELL, epilog=EPILOG_SHELL, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    sub.usage = "scxlife vm shell [options] [SCHEDULER [ARG…]]"
+    _add_options(sub)
+    sub.set_defaults(options=frozenset(sub._option_string_actions), json=False, timeout=LONGEST_SHELL)
+
+
+def _add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--scheduler", metavar="NAME|PATH", help="the same as SCHEDULER (default: scx_simple)")
     sub.add_argument("--no-scheduler", action="store_true", help="run the payload on the kernel's own scheduler")
     sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
@@ -155,10 +178,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("-v", "--verbose", action="store_true", help="show each step, and why KVM is not used")
     sub.add_argument("-q", "--quiet", action="store_true", help="show nothing but the payload's output")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
-    sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_settings(sub, shipped())
     sub.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    sub.set_defaults(options=frozenset(sub._option_string_actions))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -214,6 +235,14 @@ def _described(spec: GuestSpec) -> str:
     return f"Linux {name}, {spec.cpus} CPU{'' if spec.cpus == 1 else 's'}, {spec.accel.described}"
 
 
+def _with_shell(words: Words) -> Words:
+    if words.payload:
+        raise UsageError("vm shell takes no payload", f"use: scxlife vm run … -- {shlex.join(words.payload)}")
+    if not is_ours():
+        raise UsageError("vm shell needs a terminal", "without one, use: scxlife vm run -- COMMAND")
+    return attrs.evolve(words, payload=("sh",))
+
+
 def _nothing(line: object) -> None:
     """With --quiet."""
 
@@ -258,6 +287,9 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         arguments=args.sched_args,
         no_scheduler=args.no_scheduler,
     )
+    shell = args.action == "shell"
+    if shell:
+        words = _with_shell(words)
     if args.no_scheduler and not words.payload and args.control is None:
         raise UsageError("--no-scheduler: without a payload there is nothing to run: -- COMMAND")
     try:
@@ -281,6 +313,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         shown = Shown(aside if taken_up else ours, on_terminal=not args.quiet and os.isatty(2 if taken_up else 1))
         out = shown.line
         told: Callable[[str], object] = _nothing if args.quiet else out
+        steps = _nothing if shell and not args.verbose else told
         terminal = stack.enter_context(Terminal()) if taken.payload and not args.json and is_ours() else None
         streams = PayloadStreams(
             aside if args.json else ours,
@@ -322,9 +355,9 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             on_console_line=(lambda line: out(f"console: {line}")) if args.console else None,
         )
         if recipe.operations is not None:
-            attempt = _run_as_asked(guest, args.tape, tape, told, outlets)
+            attempt = _run_as_asked(guest, args.tape, tape, steps, outlets)
         else:
-            timeline = Timeline(told, everything=args.verbose)
+            timeline = Timeline(steps, everything=args.verbose)
 
             def on_tape(line: str) -> None:
                 shown.status(WAITING)

@@ -37,7 +37,7 @@ def fork_exec(
     terminal: bool = False,
 ) -> int:
     """The pid of a child that runs `path` with `standard` as its descriptors 0 to 2, in the cgroup whose
-    `cgroup.procs` the descriptor is open on; with `terminal`, of which the first is the terminal of a session of its own.
+    `cgroup.procs` the descriptor is open on; with `terminal`, the first is the terminal of a session of its own.
     Raises CgroupError, OSError; ValueError for a NUL in an argument."""
     words, environment = [os.fsencode(word) for word in argv], {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
     if any(b"\0" in word for word in (os.fsencode(path), *words, *environment, *environment.values())):
