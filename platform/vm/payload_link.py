@@ -200,7 +200,7 @@ class PayloadLink:
 
     def _wrong(self, text: str) -> WrongContent:
         self._open = False
-        return WrongContent(f"payload: {text}")
+        return WrongContent(text)
 
     def _send(self, kind: int, data: bytes) -> None:
         self._put(frames.encode(kind, self._sequence, data))

@@ -221,6 +221,7 @@ class _Watch:
         self._decoder = frames.Decoder()
         self._damage: frames.FrameError | None = None
         self._wrong: WrongContent | None = None
+        self._misled: frames.FrameError | WrongContent | None = None
         self._exit: frames.Frame | None = None
         self._sent = 0
         self._interrupt: int | None = None
@@ -259,7 +260,7 @@ class _Watch:
             open_ones.add(interrupts.fileno())
         stop_by = None
         restore_by = time.monotonic() + RESTORE_S
-        while not (self._damage or self._wrong or self._halted or self._unrestored):
+        while not (self._damage or self._wrong or self._misled or self._halted or self._unrestored):
             if self._on_hello is not None and self._first_frame_s is not None:
                 self._on_hello(self._monitor)
                 self._on_hello = None
@@ -324,6 +325,9 @@ class _Watch:
             return NotRestored(self._unrestored or said or "it does not go on", record)
         if self._wrong is not None:
             return Malformed(str(self._wrong), record)
+        if self._misled is not None:
+            kind = Malformed if isinstance(self._misled, WrongContent) else Truncated
+            return kind(f"payload: {self._misled}", record)
         if self._exit is not None:
             return Completed(self._exit, record)
         if no_memory is not None:
@@ -356,12 +360,11 @@ class _Watch:
         return bool(data)
 
     def _relay(self, descriptor: int) -> None:
+        """What is wrong on the payload's port ends the guest. The frames of the other one are not wrong by that."""
         try:
             self._link.ready(descriptor)
-        except frames.FrameError as error:
-            self._damage = error
-        except WrongContent as error:
-            self._wrong = error
+        except (frames.FrameError, WrongContent) as error:
+            self._misled = error
 
     def _read_console(self, data: bytes) -> None:
         self._tell(self._console.feed(data))

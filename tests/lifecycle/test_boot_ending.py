@@ -239,9 +239,9 @@ def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
 ) -> None:
     port, host = wire
     plan = Plan(command="/none", log_path=str(tmp_path))  # a folder
-    ending_of(port, plan, Stopped()).run()
+    ending_of(port, plan, StartupDied()).run()
     heard = dict(told(host))
-    assert heard[frames.OUTCOME]["outcome"] == "stopped"
+    assert heard[frames.OUTCOME]["outcome"] == "startup-died"
     assert "Is a directory" in heard[frames.EXIT]["fault"]
 
 
@@ -265,7 +265,7 @@ def test_a_link_in_the_place_of_the_log_is_not_followed(wire: tuple[GuestPort, s
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "log").symlink_to(tmp_path / "secret")
     plan = Plan(command="/none", log_path=str(tmp_path / "log"))
-    ending_of(port, plan, Stopped()).run()
+    ending_of(port, plan, StartupDied()).run()
     heard = told(host)
     assert all(content != b"secret" for _, content in heard)
     assert "Too many levels of symbolic links" in dict(heard)[frames.EXIT]["fault"]

@@ -115,8 +115,6 @@ class Payload:
         return os.waitstatus_to_exitcode(self.status or 0)
 
 
-
-
 def test_the_output_arrives_as_it_was_written() -> None:
     payload = Payload("printf 'a\\0\\377'; printf err >&2; exit 3", Sink())
     assert payload.end() == 3
@@ -250,7 +248,7 @@ def test_L10_what_no_guest_sends_on_that_port_is_refused(case: str) -> None:
     link = PayloadLink(here, Sink())
     for number, (kind, data) in enumerate(WRONG[case]):
         there.send(frames.encode(kind, number, data))
-    with pytest.raises(WrongContent, match="payload: "):
+    with pytest.raises(WrongContent, match=" frame: "):
         link.ready(here.fileno())
     assert link.filenos() == set()
     here.close()
