@@ -112,6 +112,8 @@ def main() -> None:
     def hear() -> frames.Frame:
         while True:
             for frame in decoder.feed(port.read(4096)):
+                if frame.type == frames.ORDERS:
+                    continue
                 seen(f"heard {frames.TYPE_NAMES[frame.type]} {frame.payload.hex()}")
                 return frame
 

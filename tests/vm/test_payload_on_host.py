@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.vm.test_vm_run_on_host import LIMIT, Host, gone, host
+from tests.vm.test_vm_run_on_host import Host, gone, host
 
 __all__ = ["host"]
 
 PAYLOAD = ("./mine", "--", "sleep", "9")
+LIMIT = 15.0
 #: Pages of a pipe's own, and those between: what a host may keep of a payload that nobody reads.
 BOUND_KIB = 60_000
 
@@ -115,17 +116,18 @@ def test_L3_a_reader_that_stalls_holds_up_the_payload_alone(host: Host, where: s
 
 
 def test_a_flood_does_not_fill_memory(host: Host) -> None:
-    with host.start("payload-floods", "--json", "--timeout", "4s", *PAYLOAD, stderr=subprocess.DEVNULL) as run:
+    told = (host.folder / "told").open("w+b")
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": told, "stderr": subprocess.DEVNULL}
+    with told, host.start("payload-floods", "--json", "--timeout", "4s", *PAYLOAD, **pipes) as run:
         host.wait_for("pid")
         peak = 0
         while run.poll() is None:
             status = Path(f"/proc/{run.pid}/status").read_text()
             peak = max([peak, *(int(x.split()[1]) for x in status.splitlines() if x.startswith("VmRSS"))])
             time.sleep(0.05)
-        assert run.stdout is not None
-        told = json.loads(run.stdout.read())
-    assert told["guest"] == "timed-out"
-    assert told["payload_output"]["stdout"]["dropped"] > 10 << 20
+    outcome = json.loads((host.folder / "told").read_bytes())
+    assert outcome["guest"] == "timed-out"
+    assert outcome["payload_output"]["stdout"]["dropped"] > 10 << 20
     assert peak < BOUND_KIB
 
 
@@ -220,7 +222,7 @@ def test_a_terminal_is_restored_when_a_signal_ends_the_run(screen: Any, number: 
     seen: Screen = screen("payload-waits", *PAYLOAD)
     seen.until(b"ready")
     seen.process.send_signal(number)
-    seen.process.send_signal(number)
+    seen.process.send_signal(signal.SIGINT)
     assert seen.end() == 15
     assert seen.is_restored
 
