@@ -27,10 +27,7 @@ class Sink(Collected):
     """What the host does, as a test wants it."""
 
     def __init__(self, input: bytes = b"", *, stays: bool = False) -> None:
-        super().__init__(input)
-        #: There may be more input, at some time.
-        self.stays = stays
-        self.never = os.eventfd(0)
+        super().__init__(input, stays=stays)
         self.room = True
         self.left: set[int] = set()
         self.input_ended = False
@@ -40,10 +37,6 @@ class Sink(Collected):
 
     def started(self) -> None:
         self.begun = True
-
-    def input_fileno(self) -> int | None:
-        ready = super().input_fileno()
-        return self.never if ready is None and self.stays else ready
 
     def has_room(self) -> bool:
         return self.room

@@ -9,9 +9,11 @@ from scxlife.platform.vm.payload_link import NoPayload
 
 
 class Collected(NoPayload):
-    """`input` is the payload's whole standard input."""
+    """`input` is the payload's standard input, all of it unless it `stays` open."""
 
-    def __init__(self, input: bytes = b"") -> None:
+    def __init__(self, input: bytes = b"", *, stays: bool = False) -> None:
+        self.stays = stays
+        self._never = os.eventfd(0)
         self.streams = {frames.STDOUT: bytearray(), frames.STDERR: bytearray()}
         self.ended: list[int] = []
         self._rest = input
@@ -23,7 +25,7 @@ class Collected(NoPayload):
             self.ended.append(stream)
 
     def input_fileno(self) -> int | None:
-        return self._ready if self._rest else None
+        return self._ready if self._rest else self._never if self.stays else None
 
     def read_input(self) -> bytes | None:
         data, self._rest = self._rest[: 1 << 16], self._rest[1 << 16 :]

@@ -115,7 +115,7 @@ def watched(
     def on_frame(frame: frames.Frame) -> None:
         told.append((frame.type, frame.payload if frame.type in _BYTES else json.loads(frame.payload)))
 
-    collected = Collected(stdin)
+    collected = Collected(stdin, stays=terminal is not None)
     result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append, payload=collected)
     console = "\n".join(lines)
     assert isinstance(result, guest.Completed), f"{result}\n{console}"
