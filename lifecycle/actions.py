@@ -256,7 +256,7 @@ class Actions:
             facts.kernel_details.append(str(said["detail"]))
 
     def trim_log(self, event: Event) -> None:
-        fd = given(self._facts.log).fd if event.data["log"] == "process" else self._plan.payload_output
+        fd = given(self._facts.log).fd
         keep, size = self._settings["log_limit"], event.data["size"]
         assert isinstance(keep, int) and isinstance(size, int)
         try:
@@ -264,8 +264,7 @@ class Actions:
         except OSError as error:
             self._degrade(f"the log of the {event.data['log']} grows without bound: {error.strerror}")
             return
-        if event.data["log"] == "process":
-            self._facts.log_dropped = dropped
+        self._facts.log_dropped = dropped
 
     # -- stop and reap
 

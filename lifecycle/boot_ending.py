@@ -15,6 +15,7 @@ from scxlife.fsm.registry import sources_for
 from scxlife.fsm.runtime import Runtime
 from scxlife.platform.sched_ext import snapshot
 from scxlife.platform.sources.probe import ProbeSource
+from scxlife.platform.sources.relayed import RelayedSource
 from scxlife.platform.sources.signals import SignalSource
 from scxlife.platform.vm import frames
 
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
     from scxlife.fsm.sources import EventSource
     from scxlife.platform.kernel import Kernel
     from scxlife.platform.probe import Probe
+    from scxlife.platform.vm.payload_relay import PayloadRelay
     from scxlife.platform.vm.port import GuestPort
 
     from .outcomes import Outcome
     from .plan import Plan
 
-LOG_LIMIT = 4 * 1024 * 1024  # bytes of each log that are sent, its end
 CHUNK = 256 * 1024
 CONSOLE_LIMIT = 64 * 1024  # bytes of the scheduler's log that are shown on the console, its end
 CONSOLE_TIMEOUT = 30.0  # seconds for the console
@@ -54,7 +55,7 @@ class BootEnding:
     """`outcome` is how the scheduler's run ended, None where none was asked for; with `failed` one that was never
     attached is a start that failed, for which there is an order of its own. `failure` is why it could not be executed,
     `name` its definition's name and version. `on_probe` is given what the probe still produces. Where there was no run,
-    `degraded` tells what of the surroundings is less than wanted."""
+    `degraded` tells what of the surroundings is less than wanted. `relay` has the payload's output."""
 
     def __init__(
         self,
@@ -70,12 +71,14 @@ class BootEnding:
         probe: Probe | None,
         on_probe: Callable[[str, bytes], object],
         degraded: Sequence[str] = (),
+        relay: PayloadRelay | None = None,
     ) -> None:
         self._kernel = kernel
         self._port = port
         self._plan = plan
         self._run_outcome = outcome
         self._degraded = degraded
+        self._relay = relay
         self._failure = failure
         self._name = name
         self._failed = failed
@@ -83,6 +86,7 @@ class BootEnding:
         self._on_probe = on_probe
         self._facts = Facts()
         self._unread: str | None = None
+        self._unrelayed: tuple[str, ...] = ()
         self._payload = Payload(
             kernel, plan, self._facts, lambda cause: self._post(EventName.PAYLOAD_ENDED, {"exit": None}, cause)
         )
@@ -92,6 +96,7 @@ class BootEnding:
         self.reap_payload = self._payload.reap
         self._runtime = Runtime(definition, actions=actions_of(self), guards={}, clock=kernel.monotonic)
         own: dict[str, SourceMaker] = {
+            "output": lambda _: self._output_source,
             "payload": lambda _: self._payload_source,
             "probe": lambda _: self._probe_source,
             "signals": lambda _: self._signal_source,
@@ -118,6 +123,9 @@ class BootEnding:
 
     # -- sources
 
+    def _output_source(self) -> EventSource | None:
+        return None if self._relay is None else RelayedSource(self._relay)
+
     def _payload_source(self) -> EventSource | None:
         child = self._payload.process.child
         return None if child is None else end_of(self._kernel, child, EventName.PAYLOAD_ENDED)
@@ -139,10 +147,14 @@ class BootEnding:
             log += chunk
         self._show(bytes(log))
 
-    def send_logs(self, event: Event) -> None:
-        for path, kind in ((self._log_path, frames.LOG), (self._plan.payload_log, frames.PAYLOAD_OUTPUT)):
-            for chunk in self._end_of(path, LOG_LIMIT):
-                self._port.send(kind, chunk)
+    def finish_output(self, event: Event) -> None:
+        if self._relay is None:
+            self._post(EventName.RELAYED, {}, "no payload")
+        else:
+            self._relay.finish()
+
+    def note_unread(self, event: Event) -> None:
+        self._unrelayed = ("the host did not take all of the payload's output",)
 
     def note_stays(self, event: Event) -> None:
         self._facts.payload = {"exit": None, "error": "it is still there after SIGKILL"}
@@ -181,8 +193,8 @@ class BootEnding:
             verdict = self._runtime.verdict or "fault"
             words = self._runtime.definition.outcomes.get(verdict, "")
             outcome = OUTCOMES[verdict](reason=words, degraded=tuple(self._degraded))
-        payload = self._facts.payload
-        return outcome if payload is None else attrs.evolve(outcome, payload=payload)
+        payload = outcome.payload if self._facts.payload is None else self._facts.payload
+        return attrs.evolve(outcome, payload=payload, degraded=(*outcome.degraded, *self._unrelayed))
 
     def _kernel_now(self) -> dict[str, object]:
         """What the kernel says at the end. Where it can't be read, the outcome is told all the same."""

@@ -28,6 +28,8 @@ class State(StrEnum):
     """The host is told that the start failed."""
     DRAINING = "draining"
     """The host knows all there is of the start; the probe is drained."""
+    RELAYING = "relaying"
+    """What the payload has written goes to the host before the last word."""
     ENDED = "ended"
     """The probe is drained before the last word."""
     DONE = "done"
@@ -57,10 +59,13 @@ class EventName(StrEnum):
     """The probe has produced something; it is on its way."""
     DRAINED = "drained"
     """Nothing more will come from the probe."""
+    RELAYED = "relayed"
+    """The host has all that the payload has written."""
     PAYLOAD_ENDED = "payload_ended"
     """The payload is over, or there is none."""
     INTERRUPT = "interrupt"
     """Somebody asks for the end."""
+    RELAY_LATE = "relay_late"
     DRAIN_LATE = "drain_late"
     PAYLOAD_LATE = "payload_late"
     PAYLOAD_STAYS = "payload_stays"
@@ -89,9 +94,6 @@ class Actions(Protocol):
     def show_log(self, event: Event, /) -> None:
         """The end of its log, on the console between markers."""
 
-    def send_logs(self, event: Event, /) -> None:
-        """The end of its log and of the payload's output, in frames."""
-
     def tell_died(self, event: Event, /) -> None:
         """The lifecycle frame SchedulerDied."""
 
@@ -106,6 +108,12 @@ class Actions(Protocol):
 
     def stop_probe(self, event: Event, /) -> None:
         """Have the probe produce no more; posts drained when there is none."""
+
+    def finish_output(self, event: Event, /) -> None:
+        """Have the rest of the payload's output relayed; posts relayed when there is none."""
+
+    def note_unread(self, event: Event, /) -> None:
+        """Keep that the host did not take all of the payload's output."""
 
     def start_payload(self, event: Event, /) -> None:
         """Start the payload, if there is one."""
@@ -128,12 +136,13 @@ def actions_of(given: Actions) -> dict[str, Action]:
     return {
         "show_failure": given.show_failure,
         "show_log": given.show_log,
-        "send_logs": given.send_logs,
         "tell_died": given.tell_died,
         "tell_not_attached": given.tell_not_attached,
         "tell_outcome": given.tell_outcome,
         "tell_exit": given.tell_exit,
         "stop_probe": given.stop_probe,
+        "finish_output": given.finish_output,
+        "note_unread": given.note_unread,
         "start_payload": given.start_payload,
         "stop_payload": given.stop_payload,
         "kill_payload": given.kill_payload,

@@ -53,6 +53,7 @@ class GuestOperations:
         announce: Announce,
         probe: Probe | None,
         on_probe: Callable[[str, bytes], object],
+        on_log: Callable[[bytes], object],
         degraded: Sequence[str],
     ) -> None:
         self._kernel = kernel
@@ -63,6 +64,7 @@ class GuestOperations:
         self._announce = announce
         self._probe = probe
         self._on_probe = on_probe
+        self._on_log = on_log
         self._degraded = degraded
         self._ran: Supervision | None = None
         self._attached = False
@@ -133,6 +135,7 @@ class GuestOperations:
             announce=announced,
             probe=self._probe,
             on_probe=self._on_probe,
+            on_log=self._on_log,
             degraded=self._degraded,
         )
         return self._ran

@@ -48,6 +48,8 @@ LAZY = (
     "scxlife.platform.sources.signals",
     "scxlife.platform.sources.unwatched",
 )
+# The settings of the boot's end that bound its states.
+ENDING = ("payload_grace", "kill_timeout", "relay_timeout", "drain_timeout")
 # Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
 SLACK = 10.0
 #: Bytes of the seed that each guest gets.
@@ -69,7 +71,8 @@ class Machine:
 @attrs.frozen
 class Recipe:
     """`boot` is the definition of the boot's end; `operations` that of operations, where PID 1 can be asked. `timeout`
-    in seconds for the whole guest; `cold`: it boots, whatever has been saved."""
+    in seconds for the whole guest; `cold`: it boots, whatever has been saved. `terminal` has the rows and columns of
+    the payload's, None where it has pipes."""
 
     machine: Machine
     taken: Taken
@@ -80,6 +83,7 @@ class Recipe:
     directory: Path | None = None
     timeout: float = 120.0
     cold: bool = False
+    terminal: tuple[int, int] | None = None
 
     def write(self, sink: BinaryIO, waiting: Callable[[str], None]) -> Path:
         """Write the run's archive to `sink`; the archive of the base that it belongs to. `waiting` is told of a wait
@@ -89,6 +93,8 @@ class Recipe:
             "payload": taken.payload,
             "setup": self.setup,
             "scheduler": taken.scheduler is not None,
+            "terminal": self.terminal,
+            "term": None if self.terminal is None else os.environ.get("TERM"),
             "cwd": None if self.directory is None else str(self.directory),
             "now": time.time(),
             "seed": os.urandom(SEED).hex(),
@@ -149,4 +155,4 @@ class Recipe:
         twice = sum_of(self.definition, "stop_grace", "release_timeout")
         ends = 2 * twice + sum_of(self.definition, "kill_timeout", "sweep_timeout")
         dismissed = sum_of(self.definition, "payload_grace", "kill_timeout")
-        return ends + dismissed + sum_of(self.boot, "payload_grace", "kill_timeout", "drain_timeout") + SLACK
+        return ends + dismissed + sum_of(self.boot, *ENDING) + SLACK

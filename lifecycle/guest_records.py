@@ -67,11 +67,6 @@ class OperationsLine:
 
 
 @attrs.frozen
-class PayloadOutput:
-    data: bytes
-
-
-@attrs.frozen
 class LogChunk:
     data: bytes
 
@@ -134,7 +129,6 @@ Record = (
     | Ordered
     | TapeLine
     | OperationsLine
-    | PayloadOutput
     | LogChunk
     | ProbeChunk
     | Begins
@@ -407,7 +401,6 @@ def _read_ordered(raw: bytes) -> Ordered:
 _READERS: Mapping[int, Callable[[bytes], Record]] = {
     frames.HELLO: lambda raw: Hello(**_hello(parse(raw, LONGEST))),
     frames.TAPE: lambda raw: TapeLine(_tape(raw), len(raw)),
-    frames.PAYLOAD_OUTPUT: PayloadOutput,
     frames.LIFECYCLE: _read_lifecycle,
     frames.LOG: LogChunk,
     frames.OUTCOME: _read_outcome,

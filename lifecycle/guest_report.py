@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .guest_files import Taken
     from .guest_run import Attempt
     from .kept_file import KeptFile
+    from .payload_streams import PayloadStreams
 
 NEWLINE = b"\n"
 
 
 class Report:
-    """Reports an attempt: for people with `write`, for programs with `write_json`, and in the files to keep."""
+    """Reports an attempt: for people with `write`, for programs with `write_json`, and in the files to keep. `warn`
+    writes what even those want to know who asked for silence."""
 
     def __init__(
         self,
@@ -31,37 +33,39 @@ class Report:
         taken: Taken,
         log: KeptFile,
         dump: KeptFile,
+        kept: KeptFile,
+        streams: PayloadStreams,
         write: Callable[[str], object],
+        warn: Callable[[str], object],
         write_json: Callable[[str], object] | None,
     ) -> None:
         self._args = args
         self._payload = bool(taken.payload)
         self._log = log
         self._dump = dump
+        self._kept = kept
+        self._streams = streams
         self._write = write
+        self._warn = warn
         self._write_json = write_json
 
     def __call__(self, attempt: Attempt, *, interrupted: bool = False) -> int:
         """The exit code. A payload that was ended as asked has not failed."""
-        write = self._write
         dump = b"".join(attempt.probes.values())
-        failures = (self._log.write(attempt.log), self._dump.write(dump))
-        if attempt.payload_output:
-            write("")
-            write("payload's output:")
-            for line in attempt.output_lines():
-                write(f"  {line}")
+        failures = (self._log.write(), self._dump.write(dump), self._kept.write())
         if attempt.outcome is None:
             status = self._failed(attempt)
         else:
             status = self._ended(attempt, attempt.outcome, dump, interrupted=interrupted)
         for failure in failures:
             if failure is not None:
-                write(f"scxlife: warning: {plain(failure)}")
+                self._warn(f"scxlife: warning: {failure}")
         return status
 
     def _failed(self, attempt: Attempt) -> int:
         write = self._write
+        if self._args.quiet:
+            self._warn(f"scxlife: {GUEST_FAILED}: {attempt.failure}: {attempt.reason}")
         write("")
         write(plain(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}"))
         self._degraded(attempt)
@@ -78,6 +82,8 @@ class Report:
         return GUEST_FAILED_STATUS
 
     def _ended(self, attempt: Attempt, outcome: Outcome, dump: bytes, *, interrupted: bool) -> int:
+        if self._args.quiet and outcome.status != 0:
+            self._warn(f"scxlife: {outcome.name}: {outcome.reason}")
         say_outcome(outcome, self._write, log_path=self._args.log)
         if outcome.status == 0:
             self._degraded(attempt)
@@ -96,4 +102,6 @@ class Report:
         """One object, the last line of stdout."""
         if self._write_json is not None:
             definition = shipped()
+            if self._payload:
+                more["payload_output"] = self._streams.as_json()
             print_json(ended, f"{definition.name} {definition.version}", self._write_json, **more)

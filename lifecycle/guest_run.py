@@ -26,7 +26,7 @@ from scxlife.platform.vm.guest import (
     Truncated,
     WrongContent,
 )
-from scxlife.platform.vm.qemu import Interrupts, run_guest
+from scxlife.platform.vm.qemu import Interrupts, OnConsoleLine, run_guest
 
 from .guest_records import (
     Begins,
@@ -38,7 +38,6 @@ from .guest_records import (
     OperationsLine,
     Ordered,
     OutcomeReport,
-    PayloadOutput,
     ProbeChunk,
     Record,
     TapeLine,
@@ -48,23 +47,26 @@ from .outcomes import Outcome
 
 if TYPE_CHECKING:
     from scxlife.fsm.sources import Waiter
+    from scxlife.platform.vm.payload_link import PayloadSink
 
 GUEST_FAILED = "guest-failed"
 
-#: Bytes that are kept: the last of the log and of the payload's output, the first of what probes produce.
+#: Bytes that are kept: the last of the log, the first of what probes produce.
 LOG_LIMIT = 4 << 20
-OUTPUT_LIMIT = 4 << 20
 PROBE_LIMIT = 8 << 20
 PROBE_NAMES = 16
 #: Bytes of all the tapes of a guest, their first.
 TAPE_LIMIT = 32 << 20
 # Bytes by which an end that is kept may be too long before it is cut: each cut moves all the rest.
 _SLACK = 1 << 20
-# Bytes of a line of the payload's output that are shown as one.
-_LONGEST_SHOWN = 16 << 10
 
 OnTape = Callable[[str], object]
+OnLog = Callable[[bytes], object]
 OnOther = Callable[[Begins | Lifecycle | OperationsLine], object]
+
+
+def _ignore(record: object) -> None:
+    """Nobody asked for it."""
 
 
 @attrs.frozen
@@ -78,23 +80,13 @@ class Attempt:
     reason: str
     console_tail: Sequence[str]
     log: bytes
-    payload_output: bytes
     #: What probes have produced, by their names.
     probes: dict[str, bytes] = attrs.Factory(dict)
     #: What was dropped of what the guest sent, in words. An outcome has it among its own.
     degraded: tuple[str, ...] = ()
 
-    def output_lines(self) -> Iterator[str]:
-        """The payload's output as text. A line of more than 16 KiB comes in pieces."""
-        whole, start = self.payload_output, 0
-        while start < len(whole):
-            end = whole.find(b"\n", start, start + _LONGEST_SHOWN)
-            after = min(start + _LONGEST_SHOWN, len(whole)) if end < 0 else end + 1
-            yield whole[start:after].rstrip(b"\r\n").decode("utf-8", "replace")
-            start = after
 
-
-class _End:
+class End:
     """The last bytes of a stream, `limit` of them; `dropped` counts those before."""
 
     def __init__(self, limit: int) -> None:
@@ -124,17 +116,17 @@ class Transcript:
     `hear` takes each frame as it comes, and raises WrongContent for one that no sound guest sends at that point.
     """
 
-    def __init__(self, on_tape: OnTape, on_other: OnOther) -> None:
+    def __init__(self, on_tape: OnTape, on_other: OnOther, on_log: OnLog = _ignore) -> None:
         self._on_tape = on_tape
         self._on_other = on_other
+        self._on_log = on_log
         self._hello: Hello | None = None
         self._ordered = False
         self._run = 0
         self._outcome: OutcomeReport | None = None
         self._error: InternalError | None = None
         self._exit: Exit | None = None
-        self._log = _End(LOG_LIMIT)
-        self._output = _End(OUTPUT_LIMIT)
+        self._log = End(LOG_LIMIT)
         self._probes: dict[str, bytearray] = {}
         self._probed = self._probe_dropped = 0
         self._taped = self._tape_dropped = 0
@@ -165,7 +157,7 @@ class Transcript:
             failure, reason = "init-failed", self._error.error
         elif not failure and self._outcome is None:
             failure, reason = "unconfirmed", "the guest ended without an outcome"
-        log, output = self._log.take(), self._output.take()
+        log = self._log.take()
         probes = {name: bytes(self._probes.pop(name)) for name in list(self._probes)}
         degraded = (*self.degraded, *self._degraded())
         outcome, kernel = None, {}
@@ -174,7 +166,7 @@ class Transcript:
             fault = None if self._exit is None else self._exit.fault
             faults = () if fault is None else (f"PID 1: {fault}",)
             outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, *faults, *degraded))
-        return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output, probes, degraded)
+        return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, probes, degraded)
 
     # -- inside
 
@@ -191,8 +183,7 @@ class Transcript:
                 self._ordered = True
             case LogChunk(data):
                 self._log.add(data)
-            case PayloadOutput(data):
-                self._output.add(data)
+                self._on_log(data)
             case ProbeChunk(probe, data):
                 self._take_probe(probe, data)
             case TapeLine(text, size):
@@ -256,18 +247,12 @@ class Transcript:
     def _degraded(self) -> Iterator[str]:
         if self._log.dropped:
             yield f"the first {self._log.dropped} bytes of the scheduler's log were dropped"
-        if self._output.dropped:
-            yield f"the first {self._output.dropped} bytes of the payload's output were dropped"
         if self._probe_dropped:
             yield f"{self._probe_dropped} bytes of probes were dropped"
         if self._tape_dropped:
             yield f"{self._tape_dropped} records of tapes were dropped"
         if self._late:
             yield f"{self._late} frames after the exit frame were dropped"
-
-
-def _ignore(record: object) -> None:
-    """Nobody asked for it."""
 
 
 def run_in_guest(
@@ -279,20 +264,25 @@ def run_in_guest(
     say: Callable[[str], None] = _ignore,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
+    payload: PayloadSink | None = None,
+    on_log: OnLog = _ignore,
+    on_console_line: OnConsoleLine | None = None,
 ) -> Attempt:
     """Run `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
-    the lives of several schedulers, as they come. `interrupts` ask for the end; `waiter` waits.
+    the lives of several schedulers, `on_log` the scheduler's log, as they come; `payload` has the payload's streams.
+    `interrupts` ask for the end; `waiter` waits.
 
     Unless it is `cold` the guest goes on from where one like it has been saved, once it waited for its orders; the
     first of its kind is booted for that. `say` is told what takes long. Where that fails it boots, and the attempt is
     degraded.
     """
     asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
+    shown: dict[str, Any] = {"payload": payload, "on_console_line": on_console_line}
     why = ""
     if not cold:
-        transcript = Transcript(on_tape, on_other)
+        transcript = Transcript(on_tape, on_other, on_log)
         try:
-            result = _warm(spec, transcript, say, asked)
+            result = _warm(spec, transcript, say, asked, shown)
         except (CacheError, warm.NotSaved, OSError) as error:
             why = str(error)
         else:
@@ -302,13 +292,19 @@ def run_in_guest(
             warm.forget(warm.entry_of(spec))
         if spec.orders is not None:
             os.lseek(spec.orders, 0, os.SEEK_SET)
-    transcript = Transcript(on_tape, on_other)
+    transcript = Transcript(on_tape, on_other, on_log)
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
-    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, **asked))
+    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, **asked, **shown))
 
 
-def _warm(spec: GuestSpec, transcript: Transcript, say: Callable[[str], None], asked: Mapping[str, Any]) -> GuestResult:
+def _warm(
+    spec: GuestSpec,
+    transcript: Transcript,
+    say: Callable[[str], None],
+    asked: Mapping[str, Any],
+    shown: Mapping[str, Any],
+) -> GuestResult:
     """Raises NotSaved, CacheError, OSError where that can't be."""
     entry = warm.entry_of(spec)
     if not warm.is_saved(entry):
@@ -317,7 +313,7 @@ def _warm(spec: GuestSpec, transcript: Transcript, say: Callable[[str], None], a
         if failed is not None:
             return failed
     with warm.restored(spec, entry) as going:
-        return run_guest(going, on_frame=transcript.hear, **asked)
+        return run_guest(going, on_frame=transcript.hear, **asked, **shown)
 
 
 def judge(result: GuestResult) -> tuple[str, str]:

@@ -19,8 +19,10 @@ from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
 from scxlife.platform.trace_dump import TraceDump
 from scxlife.platform.vm import frames
+from scxlife.platform.vm.payload_relay import PayloadRelay
 from scxlife.platform.vm.port import GuestPort
 
+from . import surroundings
 from .boot_ending import BootEnding
 from .init_kernel import InitKernel
 from .orders import take_orders
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from .guest_operations import GuestOperations
 
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
-PAYLOAD_LOG = "/tmp/payload.log"
 DEFINITION, BOOT = "/scxlife/definition.json", "/scxlife/boot.json"
 OPERATIONS = "/scxlife/operations.json"
 MOUNTS = (("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"))
@@ -47,6 +48,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "TERM": "linux",
 }
+RELAY_TIMEOUT = 5.0  # seconds for the host to take what is left of the payload's output, which was waited for before
 ACK_TIMEOUT = 30.0  # seconds for the host to say that it heard the last frame
 
 FRAMES = {
@@ -69,7 +71,7 @@ def main() -> None:
         for fstype, target in MOUNTS:
             kernel.mount(fstype, target, fstype, 0, "")
         kernel.bury_orphans()
-        degraded = [*_mount_wanted(kernel), *take_precedence(kernel)]
+        degraded = [*_mount_wanted(kernel), *surroundings.machine(kernel), *take_precedence(kernel)]
         port = GuestPort.open()
         kernel.listen_to(port)
         _live(kernel, port, degraded)
@@ -88,17 +90,19 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
             # Where the host's caller stood: relative paths mean the same here.
             os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
+    degraded += surroundings.files()
+    relay = _open_relay(kernel, config, degraded)
     if config["setup"]:
-        _set_up(kernel, config["setup"])
+        _set_up(kernel, config["setup"], relay)
     plan = Plan(
         command=SCHEDULER,
         arguments_file=SCHEDULER_ARGS,
         environment=scheduler_environment(ENVIRONMENT),
         log_path=SCHEDULER_LOG,
         payload=tuple(_in_path(config["payload"])),
-        payload_environment=ENVIRONMENT,
-        payload_output=_open_payload_log(kernel, degraded),
-        payload_log=PAYLOAD_LOG,
+        payload_environment=ENVIRONMENT if not config.get("term") else {**ENVIRONMENT, "TERM": config["term"]},
+        payload_output=2,
+        payload_streams=relay,
     )
     probe = _open_probe(kernel, degraded)
     on_probe = partial(_probe, port)
@@ -107,9 +111,10 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         "announce": lambda what, facts: _lifecycle(port, FRAMES[what], facts),
         "probe": probe,
         "on_probe": on_probe,
+        "on_log": partial(port.send, frames.LOG),
         "degraded": degraded,
     }
-    bound = partial(BootEnding, kernel, port, ending, name=name, probe=probe, on_probe=on_probe)
+    bound = partial(BootEnding, kernel, port, ending, name=name, probe=probe, on_probe=on_probe, relay=relay)
     asked = config.get("operations")
     if not config.get("scheduler", True) and asked is None:
         _end_with(kernel, bound(plan, None, failure="", degraded=degraded))
@@ -134,13 +139,16 @@ def _end_with(kernel: InitKernel, ending: BootEnding) -> None:
     ending.run()
 
 
-def _open_payload_log(kernel: InitKernel, degraded: list[str]) -> int:
-    """What the payload writes to. Without a place for it, the payload runs all the same."""
+def _open_relay(kernel: InitKernel, config: Mapping[str, Any], degraded: list[str]) -> PayloadRelay | None:
+    """The payload's streams. Without them it runs all the same, and its output goes to the console."""
+    window = config.get("terminal")
     try:
-        return kernel.open(PAYLOAD_LOG, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW)
+        relay = PayloadRelay.open(None if window is None else (window[0], window[1]))
     except OSError as error:
-        degraded.append(f"the payload's output is lost: {PAYLOAD_LOG}: {error.strerror}")
-        return kernel.open("/dev/null", os.O_RDWR)
+        degraded.append(f"the payload has no streams: {error.strerror or error}")
+        return None
+    kernel.relay_for(relay)
+    return relay
 
 
 def _mount_wanted(kernel: InitKernel) -> list[str]:
@@ -164,22 +172,20 @@ def _open_probe(kernel: InitKernel, degraded: list[str]) -> Probe | None:
     return probe
 
 
-def _set_up(kernel: InitKernel, command: str) -> None:
+def _set_up(kernel: InitKernel, command: str, relay: PayloadRelay | None) -> None:
     """Run the guest's set-up command to its end; what it leaves in the background stays. A failure ends the run."""
-    output = kernel.open(PAYLOAD_LOG, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    try:
-        pid = kernel.spawn("/bin/sh", ("sh", "-c", command), ENVIRONMENT, stdin=output, stdout=output, stderr=output)
-        kernel.owned = lambda: (pid,)
-        pidfd = kernel.pidfd_open(pid)
-        kernel.poll((pidfd,), None)
-        status = kernel.pidfd_wait(pidfd, reap=True)
-        kernel.close(pidfd)
-        if status is None or status.code != 0:
-            text = kernel.pread(output, 4096, 0).decode("utf-8", "replace")
-            ended = describe_exit(None if status is None else status.as_data())
-            raise RuntimeError(f"the set-up command ended with {ended}: {text}")
-    finally:
-        kernel.close(output)
+    null = kernel.open("/dev/null", os.O_RDONLY)
+    output = 2 if relay is None else relay.error
+    pid = kernel.spawn("/bin/sh", ("sh", "-c", command), ENVIRONMENT, stdin=null, stdout=output, stderr=output)
+    kernel.close(null)
+    kernel.owned = lambda: (pid,)
+    pidfd = kernel.pidfd_open(pid)
+    kernel.poll((pidfd,), None)
+    status = kernel.pidfd_wait(pidfd, reap=True)
+    kernel.close(pidfd)
+    if status is None or status.code != 0:
+        ended = describe_exit(None if status is None else status.as_data())
+        raise RuntimeError(f"the set-up command ended with {ended}")
 
 
 def _in_path(payload: list[str]) -> list[str]:
@@ -236,6 +242,7 @@ def _complain(text: bytes) -> None:
 def _end(kernel: InitKernel, port: GuestPort | None) -> None:
     """Reboot, once the host has heard the last word or the wait for it is over. Never without the reboot."""
     try:
+        kernel.finish_relay(RELAY_TIMEOUT)
         if port is not None:
             port.finish(ACK_TIMEOUT)
         os.sync()

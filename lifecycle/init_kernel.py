@@ -16,6 +16,7 @@ from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import ENDING
 
 if TYPE_CHECKING:
+    from scxlife.platform.vm.payload_relay import PayloadRelay
     from scxlife.platform.vm.port import GuestPort
 
 # A child of init that nobody owns any more must not be able to keep it from all else, however fast more of them die.
@@ -30,6 +31,7 @@ class InitKernel(LinuxKernel):
         self._deaths: int | None = None
         self._more = False
         self._host: GuestPort | None = None
+        self._relay: PayloadRelay | None = None
 
     def keep_signals(self) -> None:
         """From now on the signals that ask for the end wait. Call it first of all: they would be lost (SIGTERM), or
@@ -57,12 +59,27 @@ class InitKernel(LinuxKernel):
         """From now on each `poll` hears what the host asks for: it comes as the signal that it names."""
         self._host = host
 
+    def relay_for(self, relay: PayloadRelay) -> None:
+        """From now on each `poll` relays what the payload writes and reads, a bounded piece."""
+        self._relay = relay
+
+    def finish_relay(self, timeout: float) -> None:
+        """Have the host get the rest of it, within `timeout` seconds."""
+        if self._relay is not None and not self._relay.complete:
+            self._relay.finish()
+            self.poll((self._relay.over_fileno(),), timeout)
+
     def poll(self, fds: Iterable[int], timeout: float | None) -> list[tuple[int, int]]:
-        """As the port says: the death of an orphan ends no wait early, nor does what the host asks for."""
+        """As the port says: the death of an orphan ends no wait early, nor does what the host asks for or the payload
+        writes."""
         if self._deaths is None:
             return super().poll(fds, timeout)
         wanted = {*fds}
         own = {self._deaths} if self._host is None else {self._deaths, self._host.heard_fileno()}
+        relay = self._relay
+        aside = -1 if relay is None else relay.fileno()
+        if relay is not None:
+            own.add(aside)
         until = None if timeout is None else self.monotonic() + timeout
         while True:
             if self._more:
@@ -71,7 +88,10 @@ class InitKernel(LinuxKernel):
                 left = None if until is None else max(0.0, until - self.monotonic())
             ready = super().poll(wanted | own, left)
             theirs = [(fd, revents) for fd, revents in ready if fd not in own]
-            if self._more or len(theirs) < len(ready):
+            ours = {fd for fd, _ in ready if fd in own}
+            if relay is not None and aside in ours:
+                relay.relay()
+            if self._more or ours - {aside}:
                 self._bury(self._deaths)
                 self._hear()
             if theirs or (until is not None and self.monotonic() >= until):

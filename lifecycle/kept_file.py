@@ -1,4 +1,4 @@
-"""A file that is written whole at the end of a run, and proven writable before the run begins."""
+"""A file for what a run produces, proven writable before the run begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .outlet import Outlets
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFCHR: "a device",
@@ -35,16 +35,22 @@ def kind(mode: int) -> str:
 class KeptFile:
     """The regular file at `path`, which `option` of the command line named; None keeps nothing.
 
-    What it holds stays until `write`. A file that was made and never written is removed. `-`, /dev/stdout and
+    What it holds stays until the first `add` or `write`. A file that was made and never written is removed. Of what is
+    added, the last `limit` bytes at least are kept, None keeps all. `-`, /dev/stdout and
     /dev/fd/N are written to through `outlets`. Raises UsageError when it can't be written: a folder that is missing, a
     symbolic link, a FIFO, a device.
     """
 
-    def __init__(self, option: str, path: str | None, outlets: Outlets) -> None:
+    def __init__(self, option: str, path: str | None, outlets: Outlets, limit: int | None = None) -> None:
         self._option = option
         self._path = path
         self._made = False
         self._outlets = outlets
+        self._limit = limit
+        self._size: int | None = None
+        self._error: OSError | None = None
+        self._lost = 0
+        self._outlet: Outlet | None = None
         self._inherited = None if path is None else STDOUT if path == "-" else inherited(option, path)
         self._fd = None if path is None or self._inherited is not None else self._opened(path)
 
@@ -52,6 +58,11 @@ class KeptFile:
     def on_stdout(self) -> bool:
         """Whether it is our standard output."""
         return self._inherited == STDOUT
+
+    @property
+    def pending(self) -> int:
+        """Bytes that their reader has not taken yet."""
+        return 0 if self._outlet is None else self._outlet.pending
 
     def _opened(self, path: str) -> int:
         try:
@@ -77,25 +88,53 @@ class KeptFile:
     def _not_regular(self, path: str, mode: int) -> UsageError:
         return UsageError(f"{self._option} {path}: it is {kind(mode)}", "name a regular file")
 
-    def write(self, data: bytes) -> str | None:
-        """Replace its content. Returns why that failed, as one line; None when all was written."""
+    def add(self, data: bytes) -> None:
+        """Write `data` behind what was written before. A failure is told by `write`."""
         if self._inherited is not None and data:
-            outlet = Outlet(self._outlets.kernel, self._inherited, name=f"{self._option} {self._path}")
-            self._outlets.add(outlet).write(data)
+            if self._outlet is None:
+                name = f"{self._option} {self._path}"
+                self._outlet = self._outlets.add(Outlet(self._outlets.kernel, self._inherited, name=name))
+            self._outlet.write(data)
         if self._fd is None:
-            return None
-        fd, self._fd = self._fd, None
+            return
+        if self._error is not None:
+            self._lost += len(data)
+            return
         rest = memoryview(data)
         try:
-            try:
-                os.ftruncate(fd, 0)
-                while rest:
-                    rest = rest[os.write(fd, rest) :]
-            finally:
-                os.close(fd)
+            if self._size is None:
+                os.ftruncate(self._fd, 0)
+                self._size = 0
+            if self._limit is not None and self._size > 2 * self._limit:
+                self._keep_end(self._fd, self._limit)
+            while rest:
+                taken = os.pwrite(self._fd, rest, self._size)
+                self._size += taken
+                rest = rest[taken:]
         except OSError as error:
-            return f"{self._option} {self._path} lacks its last {len(rest)} bytes: {error.strerror}"
-        return None
+            self._error = error
+            self._lost += len(rest)
+
+    def write(self, data: bytes = b"") -> str | None:
+        """Write the last of it. Returns why anything is missing, as one line; None when all was written."""
+        self.add(data)
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            try:
+                os.close(fd)
+            except OSError as error:
+                self._error = self._error or error
+        if self._error is None:
+            return None
+        return f"{self._option} {self._path} lacks its last {self._lost} bytes: {self._error.strerror}"
+
+    def _keep_end(self, fd: int, limit: int) -> None:
+        size = self._size or 0
+        end = os.pread(fd, limit, size - limit)
+        os.ftruncate(fd, 0)
+        self._size = 0
+        while self._size < len(end):
+            self._size += os.pwrite(fd, end[self._size :], self._size)
 
     def __enter__(self) -> KeptFile:
         return self
@@ -107,7 +146,7 @@ class KeptFile:
             return
         fd, self._fd = self._fd, None
         try:
-            if self._made and os.path.samestat(os.lstat(self._path), os.fstat(fd)):
+            if self._made and self._size is None and os.path.samestat(os.lstat(self._path), os.fstat(fd)):
                 Path(self._path).unlink()
         except OSError:
             return

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from scxlife.platform.kernel import Kernel
 
 TAIL_BYTES = 16 * 1024
@@ -17,6 +19,9 @@ PAGE = 4096
 # A log is searched whole up to twice this many bytes; of a larger one, this many at either end.
 SEARCHED = 8 * 1024 * 1024
 PIECE = 256 * 1024
+# Bytes of a log that are passed on at once, and at most ahead of what was passed on.
+AT_ONCE = 512 * 1024
+BEHIND = 4 * 1024 * 1024
 OVERLAP = 4 * 1024  # bytes that a piece shares with the next one: what is looked for is shorter
 
 
@@ -80,6 +85,32 @@ def tail(kernel: Kernel, log: Log, dropped: int = 0) -> str:
     if start and len(lines) > 1:
         lines = lines[1:]
     return "\n".join(lines[-TAIL_LINES:])
+
+
+class Follower:
+    """Passes on to `take` what is appended to the file `fd`, in the order in which it is.
+
+    What is more than BEHIND bytes ahead is passed over. A file that can't be read gives nothing.
+    """
+
+    def __init__(self, kernel: Kernel, fd: int, take: Callable[[bytes], object]) -> None:
+        self._kernel = kernel
+        self._fd = fd
+        self._take = take
+        self._offset = 0
+
+    def step(self) -> bool:
+        """Pass on at most AT_ONCE bytes. Whether there are more now."""
+        try:
+            size = self._kernel.fstat(self._fd).size
+            self._offset = max(self._offset, size - BEHIND)
+            data = self._kernel.pread(self._fd, min(AT_ONCE, max(0, size - self._offset)), self._offset)
+        except OSError:
+            return False
+        if data:
+            self._offset += len(data)
+            self._take(data)
+        return bool(data) and self._offset < size
 
 
 def pieces(size: int, start: int = 0) -> list[tuple[int, int]]:

@@ -142,7 +142,8 @@ class Outlet:
         """Drop what is pending, and close the descriptors. A line that was begun stays without its end."""
         self._closing = True
         lost = self._lines if self._begins_gap else (self._begun, *self._lines)
-        self.dropped += sum(part.count(b"\n") for part in lost)
+        # What was to end without one is a line too.
+        self.dropped += sum(max(part.count(b"\n"), 1) for part in lost if part)
         self._begun = b""
         self._lines.clear()
         self._size = 0
@@ -214,14 +215,14 @@ class Outlets:
         self._outlets = [*(each for each in self._outlets if not each.closed or each.lost()), outlet]
         return outlet
 
-    def standard(self, stream: TextIO, gap: Callable[[int], str] = gap_line) -> Outlet:
+    def standard(self, stream: TextIO, gap: Callable[[int], str] = gap_line, *, limit: int = LIMIT) -> Outlet:
         """One for sys.stdout or sys.stderr. One that takes nothing where `stream` has no descriptor."""
         fd = -1
         with suppress(OSError, ValueError):
             stream.flush()
             fd = stream.fileno()
         name = {1: "stdout", 2: "stderr"}.get(fd, "the output")
-        outlet = Outlet(self.kernel, fd, gap=gap, name=name, may_leave=True)
+        outlet = Outlet(self.kernel, fd, limit=limit, gap=gap, name=name, may_leave=True)
         if fd < 0:
             outlet.error = BrokenPipeError(EPIPE, "there is no such descriptor")
         return self.add(outlet)

@@ -31,6 +31,7 @@ class Payload:
         if not self._plan.payload:
             return
         path, *arguments = self._plan.payload
+        streams = self._plan.payload_streams
         try:
             child = self.process.spawn(
                 path,
@@ -38,10 +39,14 @@ class Payload:
                 self._plan.payload_environment,
                 self._plan.payload_output,
                 death_signal=signal.SIGKILL,
+                standard=None if streams is None else streams.standard(),
+                terminal=streams is not None and streams.terminal,
             )
         except OSError as error:
             self._ended(self._could_not(path, error))
         else:
+            if streams is not None:
+                streams.started()
             if child.unwatched is not None:
                 # It got SIGKILL: its source tells its end.
                 self._could_not(path, child.unwatched)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import attrs
 
@@ -19,12 +20,26 @@ def scheduler_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "RUST_LOG": f"{level},scx_utils::libbpf_logger=warn"}
 
 
+class Streams(Protocol):
+    """The standard streams of a payload that somebody relays."""
+
+    @property
+    def terminal(self) -> bool:
+        """Whether they are a terminal, for a session of its own."""
+
+    def standard(self) -> tuple[int, int, int]:
+        """Its descriptors 0 to 2."""
+
+    def started(self) -> None:
+        """It has them."""
+
+
 @attrs.frozen
 class Plan:
     """A command with its arguments, its log, the file that says it is ready (for that profile), a payload.
 
     `command` is a path; the arguments are those in `arguments_file`, where there is one; `payload_output` is the
-    descriptor that the payload writes to, `payload_log` the file behind it, where there is one. `log_fd` is a
+    descriptor that the payload writes to, unless it has `payload_streams`. `log_fd` is a
     descriptor to which the output goes as it comes, instead of into `log_path`. `unit` is the key of the socket or
     service that is served, from `platform.leftovers.unit_of`.
     """
@@ -39,5 +54,5 @@ class Plan:
     payload: tuple[str, ...] = ()
     payload_environment: Mapping[str, str] = attrs.Factory(dict)
     payload_output: int = 1
-    payload_log: str | None = None
+    payload_streams: Streams | None = None
     unit: str | None = None

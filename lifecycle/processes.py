@@ -38,25 +38,32 @@ class Process:
         *,
         cgroup: int | None = None,
         death_signal: int | None = None,
+        standard: tuple[int, int, int] | None = None,
+        terminal: bool = False,
     ) -> Child:
         """Start it with its stdout and stderr at the descriptor `output`, in the cgroup of that `cgroup.procs`. Raises
         OSError; then nothing is published. A child that nobody could watch is killed and published: see `Child`.
+
+        `standard` are its descriptors 0 to 2, in place of /dev/null and `output`; with `terminal` the first is the
+        terminal of its session.
 
         The kernel sends it `death_signal` when we end. That hangs on the thread that spawns it, so it is left out on
         any but the first."""
         kernel = self._kernel
         outlives_us = death_signal is not None and not kernel.main_thread()
         null = kernel.open("/dev/null", os.O_RDONLY)
+        stdin, stdout, stderr = standard or (null, output, output)
         try:
             pid = kernel.spawn(
                 path,
                 (path, *arguments),
                 environment,
-                stdin=null,
-                stdout=output,
-                stderr=output,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 cgroup=cgroup,
                 death_signal=None if outlives_us else death_signal,
+                terminal=terminal,
             )
         finally:
             # Before the pidfd is asked for: there is room for one then. Whatever close(2) says, it is closed, and the

@@ -18,7 +18,7 @@ from .actions import Actions, given
 from .diagnosis import Diagnosis, examine
 from .facts import Facts
 from .guards import Guards, reason_of
-from .logfile import tail
+from .logfile import AT_ONCE, BEHIND, Follower, tail
 from .outcomes import OUTCOMES, Outcome
 from .payload import Payload
 from .processes import Process, end_of
@@ -48,7 +48,8 @@ class Supervision:
     """The plan, the process, and what was seen on the way.
 
     `announce` is told of `attached`, `reattached`, `lost` and `exited` as they happen. What `probe` produces goes to
-    `on_probe` under its name. `degraded` tells what of the surroundings is less than wanted already.
+    `on_probe` under its name, and what its log gets to `on_log`, where logs are watched. `degraded` tells what of the
+    surroundings is less than wanted already.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Supervision:
         announce: Announce = _say_nothing,
         probe: Probe | None = None,
         on_probe: Sink = _say_nothing,
+        on_log: Callable[[bytes], object] | None = None,
         degraded: Iterable[str] = (),
         waiter: Waiter | None = None,
     ) -> None:
@@ -75,6 +77,8 @@ class Supervision:
         self._observe = observer
         self._probe = probe
         self._on_probe = on_probe
+        self._on_log = on_log
+        self._followed: Follower | None = None
         self._opened: list[EventSource] = []
         actions = Actions(
             kernel,
@@ -128,6 +132,8 @@ class Supervision:
     def _give_back(self) -> None:
         """Every descriptor: one whose close fails is gone all the same, and keeps nothing else back."""
         facts = self.facts
+        # What a process that could not be ended writes meanwhile is not waited for.
+        any(not self._follow_log() for _ in range(BEHIND // AT_ONCE + 1))
         for process in (self.process, self.payload.process):
             with suppress(OSError):
                 process.clear()
@@ -238,8 +244,17 @@ class Supervision:
             return None
         from scxlife.platform.sources.log_size import LogSizeSource
 
-        logs = {"process": log.fd, "payload": self.plan.payload_output}
-        return LogSizeSource(self.kernel, logs, limit, cadence=self.seconds("cadence"))
+        follow = None if self._on_log is None else self._follow_log
+        return LogSizeSource(self.kernel, {"process": log.fd}, limit, cadence=self.seconds("cadence"), follow=follow)
+
+    def _follow_log(self) -> bool:
+        """Pass on what was written to the log, a bounded piece. Whether there is more."""
+        log = self.facts.log
+        if self._on_log is None or log is None or not log.readable:
+            return False
+        if self._followed is None:
+            self._followed = Follower(self.kernel, log.fd, self._on_log)
+        return self._followed.step()
 
     def _probe_source(self) -> EventSource | None:
         if self._probe is None:

@@ -12,10 +12,12 @@ HEADER = f"{'TIME':>9}  {'STATE':<11} {'EVENT':<14} {'NEXT':<14} CAUSE"
 
 
 class Timeline:
-    """Reads a tape line by line and writes a line for each event that changed something."""
+    """Reads a tape line by line and writes a line for each event that changed something; with `everything`, for each
+    that was looked at."""
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    def __init__(self, write: Callable[[str], object], *, everything: bool = False) -> None:
         self._write = write
+        self._everything = everything
         self._start: float | None = None
 
     def __call__(self, line: str) -> None:
@@ -23,7 +25,7 @@ class Timeline:
         if self._start is None:
             self._start = record["t"]
             self._write(HEADER)
-        if not shown(record):
+        if not shown(record) and not (self._everything and record["kind"] == "step"):
             return
         if record["kind"] == "action":
             self._line(record, "", "", "", f"action {record['name']} failed: {record['error']}")

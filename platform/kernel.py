@@ -105,6 +105,7 @@ class Kernel(Protocol):
         stderr: int,
         cgroup: int | None = None,
         death_signal: int | None = None,
+        terminal: bool = False,
     ) -> int:
         """Run the program `path`; returns its pid once the exec has succeeded.
 
@@ -116,6 +117,9 @@ class Kernel(Protocol):
         The kernel sends it `death_signal` when the thread that calls this ends, in whatever way. It is not inherited
         by its children, and is lost where the program has set-user-ID rights or file capabilities of its own.
         prctl(2), PR_SET_PDEATHSIG
+
+        With `terminal` it leads a session too, whose controlling terminal is `stdin`. setsid(2), TIOCSCTTY of
+        ioctl_tty(2)
 
         ENOENT: the file, or the interpreter that its first line names, does not exist. EACCES: not executable, or a
         directory. ENOEXEC: no format that the kernel knows (never handed to a shell). ETXTBSY: somebody has it open for

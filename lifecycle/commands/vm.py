@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -13,6 +14,8 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
+import attrs
+
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
@@ -20,7 +23,7 @@ from scxlife.lifecycle.guest_files import Taken, kernel_of, scheduler_of, taken_
 from scxlife.lifecycle.guest_recipe import Machine, Recipe
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
-from scxlife.lifecycle.guest_run import Attempt, OnOther, OnTape, run_in_guest
+from scxlife.lifecycle.guest_run import LOG_LIMIT, Attempt, OnOther, OnTape, run_in_guest
 from scxlife.lifecycle.kept_file import KeptFile
 from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
@@ -28,22 +31,29 @@ from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
 from scxlife.lifecycle.outcomes import NotConfigured
 from scxlife.lifecycle.outlet import Outlets
-from scxlife.lifecycle.plain_text import plain
+from scxlife.lifecycle.payload_streams import LIMIT, PayloadStreams
+from scxlife.lifecycle.shown import Shown
 from scxlife.lifecycle.tapefile import TapeFile
+from scxlife.lifecycle.terminal import Terminal, is_ours
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.lifecycle.usage import UsageError
-from scxlife.lifecycle.vm_words import understood
+from scxlife.lifecycle.vm_words import Words, understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
 from scxlife.platform.vm import accel
-from scxlife.platform.vm.cache import ArtifactError, NotInstalled
+from scxlife.platform.vm.cache import ArtifactError, NotInstalled, cache_root
+from scxlife.platform.vm.guest import GuestSpec
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
 WITHOUT_PAYLOAD = 2.0
 # Bytes. No kernel with PID 1 in its initramfs boots in less.
 LEAST_MEMORY = 96 << 20
+SUMMARY_SHELL = "open a shell in a guest, with a scheduler attached"
+# Seconds that a shell may stay open: nothing bounds what a person does there, but a forgotten guest ends.
+LONGEST_SHELL = 86_400.0
+WAITING = "waiting for the scheduler…"
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
 
@@ -64,11 +74,21 @@ unless --kernel names one. The payload finds busybox's tools in the guest; its o
 taken along, and it starts in the same directory as here. Without a payload and --for, the scheduler is stopped 2 s
 after it attached.
 
+The payload's output appears on ours as it is written, byte for byte, and with a payload everything else goes to
+stderr, the output of --setup too. With --json stdout has the object alone, the payload's output goes to stderr, and
+the object has the last 64 KiB of each of its streams. Standard input is the payload's (</dev/null gives it none). On a
+terminal the payload has a terminal: Ctrl-C is its own until it ends, and our lines wait meanwhile.
+
 Ctrl-C or SIGTERM stops the scheduler in the guest and reports the outcome; a second one ends the guest at once.
 
 exit codes: as `scxlife run --help` tells, and
   1    the payload failed (its status is in the JSON)
   15   the guest itself failed: panic, hang, out of memory, cut off"""
+
+
+EPILOG_SHELL = """This is `scxlife vm run` with an interactive shell as the payload, on this terminal: Ctrl-C, the size
+of the window and full-screen programs work as in any shell. `exit` or Ctrl-D ends the shell, and the guest with it.
+Our own lines wait until then; -v shows the steps up to there. The guest ends after a day, or after --timeout."""
 
 
 def size(text: str) -> int:
@@ -110,6 +130,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run", help=SUMMARY, epilog=EPILOG_RUN, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     sub.usage = "scxlife vm run [options] [SCHEDULER [ARG…]] [-- PAYLOAD …]"
+    _add_options(sub)
+    sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
+    sub.set_defaults(options=frozenset(sub._option_string_actions))
+    sub = actions.add_parser(
+        "shell", help=SUMMARY_SHELL, epilog=EPILOG_SHELL, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    sub.usage = "scxlife vm shell [options] [SCHEDULER [ARG…]]"
+    _add_options(sub)
+    sub.set_defaults(options=frozenset(sub._option_string_actions), json=False, timeout=LONGEST_SHELL)
+
+
+def _add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--scheduler", metavar="NAME|PATH", help="the same as SCHEDULER (default: scx_simple)")
     sub.add_argument("--no-scheduler", action="store_true", help="run the payload on the kernel's own scheduler")
     sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
@@ -137,13 +169,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
     )
-    sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it (-: on stdout)")
+    sub.add_argument(
+        "--log", metavar="FILE", help="write the scheduler's log as it comes, the last 4 MiB are kept (-: stdout)"
+    )
     sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
+    sub.add_argument("--payload-output", metavar="FILE", help="keep all that the payload writes (-: stdout)")
+    sub.add_argument("--console", action="store_true", help="boot, and show the guest's console on stderr as it comes")
+    sub.add_argument("-v", "--verbose", action="store_true", help="show each step, and why KVM is not used")
+    sub.add_argument("-q", "--quiet", action="store_true", help="show nothing but the payload's output")
     sub.add_argument("--tape", metavar="FILE", help="write all that happened as JSON Lines")
-    sub.add_argument("--json", action="store_true", help="print the outcome as one object, the last line of stdout")
     add_settings(sub, shipped())
     sub.add_argument("words", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    sub.set_defaults(options=frozenset(sub._option_string_actions))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -158,7 +194,7 @@ def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine) -> Recipe:
+def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, terminal: Terminal | None) -> Recipe:
     definition = chosen(args, shipped().with_profile("boot"))
     asked = None
     if args.stage or args.control or args.restart:
@@ -180,13 +216,35 @@ def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine) -> Recipe:
         setup=args.setup,
         directory=directory,
         timeout=args.timeout,
-        cold=args.cold,
+        # A guest that goes on from where it was saved has no boot to be seen.
+        cold=args.cold or args.console,
+        terminal=None if terminal is None else terminal.size(),
     )
 
 
 def _machine(args: argparse.Namespace, kernel: Path, qemu: Path) -> Machine:
     chosen_accel = accel.choose(args.accel, qemu=qemu)
-    return Machine(kernel, qemu, chosen_accel, args.cpus, args.memory, args.append)
+    # The last word counts, and "quiet" comes before.
+    append = (*args.append, "loglevel=7") if args.console else args.append
+    return Machine(kernel, qemu, chosen_accel, args.cpus, args.memory, append)
+
+
+def _described(spec: GuestSpec) -> str:
+    """`Linux 7.2.13, 2 CPUs, emulated (no usable KVM here)`"""
+    name = spec.kernel.parent.name if spec.kernel.parent.parent == cache_root() / "kernels" else str(spec.kernel)
+    return f"Linux {name}, {spec.cpus} CPU{'' if spec.cpus == 1 else 's'}, {spec.accel.described}"
+
+
+def _with_shell(words: Words) -> Words:
+    if words.payload:
+        raise UsageError("vm shell takes no payload", f"use: scxlife vm run … -- {shlex.join(words.payload)}")
+    if not is_ours():
+        raise UsageError("vm shell needs a terminal", "without one, use: scxlife vm run -- COMMAND")
+    return attrs.evolve(words, payload=("sh",))
+
+
+def _nothing(line: object) -> None:
+    """With --quiet."""
 
 
 class Asked:
@@ -229,6 +287,9 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         arguments=args.sched_args,
         no_scheduler=args.no_scheduler,
     )
+    shell = args.action == "shell"
+    if shell:
+        words = _with_shell(words)
     if args.no_scheduler and not words.payload and args.control is None:
         raise UsageError("--no-scheduler: without a payload there is nothing to run: -- COMMAND")
     try:
@@ -242,40 +303,71 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
     missing = words.scheduler is not None and scheduler is None
     vmlinuz = Path() if missing else kernel_of(args.kernel)
     with ExitStack() as stack:
-        log = stack.enter_context(KeptFile("--log", args.log, outlets))
+        log = stack.enter_context(KeptFile("--log", args.log, outlets, LOG_LIMIT))
         dump = stack.enter_context(KeptFile("--dump", args.dump, outlets))
-        shown = outlets.standard(sys.stderr if args.json or log.on_stdout or dump.on_stdout else sys.stdout)
-
-        def out(line: str) -> None:
-            # What a guest and QEMU say must not act on the terminal, in whichever line it is quoted.
-            shown.line(plain(line))
-
-        report = Report(args, taken, log, dump, out, outlets.standard(sys.stdout).line if args.json else None)
+        kept = stack.enter_context(KeptFile("--payload-output", args.payload_output, outlets))
+        ours = outlets.standard(sys.stdout, limit=LIMIT)
+        aside = outlets.standard(sys.stderr, limit=LIMIT)
+        # With a payload, standard output is the payload's alone.
+        taken_up = args.json or taken.payload or any(each.on_stdout for each in (log, dump, kept))
+        shown = Shown(aside if taken_up else ours, on_terminal=not args.quiet and os.isatty(2 if taken_up else 1))
+        out = shown.line
+        told: Callable[[str], object] = _nothing if args.quiet else out
+        steps = _nothing if shell and not args.verbose else told
+        terminal = stack.enter_context(Terminal()) if taken.payload and not args.json and is_ours() else None
+        streams = PayloadStreams(
+            aside if args.json else ours,
+            aside,
+            kept,
+            reads=bool(taken.payload),
+            terminal=terminal,
+            on_start=shown.hold if terminal is not None else partial(shown.status, ""),
+            on_end=shown.release,
+        )
+        stack.callback(streams.close)
+        report = Report(args, taken, log, dump, kept, streams, told, out, ours.line if args.json else None)
         if missing:
             reason = f"there is no such command; nothing was touched ({words.scheduler})"
-            return report(Attempt(NotConfigured(reason=reason), {}, "", "", (), b"", b""))
+            return report(Attempt(NotConfigured(reason=reason), {}, "", "", (), b""))
         listening = None if args.control is None else ListeningSocket(args.control)
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)))
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), terminal)
         # It has no name, so nothing of it is left, however this ends.
         orders = stack.enter_context(tempfile.TemporaryFile())
         base = recipe.write(orders, _say)
         spec = recipe.spec(base, orders.fileno(), None if listening is None else listening.socket)
-        asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
-        out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {spec.accel.name} ({spec.accel.reason})")
-        guest = partial(run_in_guest, spec, cold=recipe.cold, say=_say, interrupts=asked, waiter=outlets)
+        asked = Asked(outlets.kernel, out)
+        told(f"guest: {_described(spec)}")
+        if args.verbose:
+            told(f"       {spec.accel.reason}")
+        shown.status("starting the guest…")
+        guest = partial(
+            run_in_guest,
+            spec,
+            cold=recipe.cold,
+            say=_nothing if args.quiet else out,
+            interrupts=asked,
+            waiter=outlets,
+            payload=streams,
+            on_log=log.add,
+            on_console_line=(lambda line: out(f"console: {line}")) if args.console else None,
+        )
         if recipe.operations is not None:
-            attempt = _run_as_asked(guest, args.tape, tape, out, outlets)
+            attempt = _run_as_asked(guest, args.tape, tape, steps, outlets)
         else:
-            timeline = Timeline(out)
+            timeline = Timeline(steps, everything=args.verbose)
 
             def on_tape(line: str) -> None:
+                shown.status(WAITING)
                 timeline(line)
                 tape(line)
 
             attempt = guest(on_tape)
+        shown.status("")
+        streams.close()
+        shown.release()
         return report(attempt, interrupted=asked.count > 0)
 
 

@@ -6,9 +6,11 @@ moved in from outside may have had children of its own by then; a child that mov
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import struct
+import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,9 +34,11 @@ def fork_exec(
     standard: Sequence[int],
     cgroup: int | None,
     death_signal: int | None,
+    terminal: bool = False,
 ) -> int:
     """The pid of a child that runs `path` with `standard` as its descriptors 0 to 2, in the cgroup whose
-    `cgroup.procs` the descriptor is open on. Raises CgroupError, OSError; ValueError for a NUL in an argument."""
+    `cgroup.procs` the descriptor is open on; with `terminal`, the first is the terminal of a session of its own.
+    Raises CgroupError, OSError; ValueError for a NUL in an argument."""
     words, environment = [os.fsencode(word) for word in argv], {os.fsencode(k): os.fsencode(v) for k, v in env.items()}
     if any(b"\0" in word for word in (os.fsencode(path), *words, *environment, *environment.values())):
         raise ValueError("embedded null byte")
@@ -50,7 +54,7 @@ def fork_exec(
         try:
             pid = os.fork()
             if pid == 0:
-                _become(path, words, environment, standard, cgroup, said, kept, death_signal, parent)
+                _become(path, words, environment, standard, cgroup, said, kept, death_signal, parent, terminal)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.close(said)
@@ -77,6 +81,7 @@ def _become(
     kept: int | None,
     death_signal: int | None,
     parent: int,
+    terminal: bool,
 ) -> NoReturn:
     entered = False
     try:
@@ -87,7 +92,11 @@ def _become(
             if os.getppid() != parent:
                 # It ended before the kernel was asked to tell.
                 os.kill(os.getpid(), signal.SIGKILL)
-        os.setpgid(0, 0)
+        if terminal:
+            # It leads a process group of its own by that, too.
+            os.setsid()
+        else:
+            os.setpgid(0, 0)
         if cgroup is not None:
             os.write(cgroup, b"0")
         entered = True
@@ -102,6 +111,8 @@ def _become(
             os.set_inheritable(fd, False)
         for target, copy in enumerate(standard):
             os.dup2(copy, target)
+        if terminal:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execve(path, argv, env)
     except OSError as error:

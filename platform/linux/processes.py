@@ -44,13 +44,14 @@ class Processes:
         stderr: int,
         cgroup: int | None = None,
         death_signal: int | None = None,
+        terminal: bool = False,
     ) -> int:
         with copies((stdin, stdout, stderr)) as standard:
-            if cgroup is None and death_signal is None:
+            if cgroup is None and death_signal is None and not terminal:
                 return _posix_spawn(path, argv, env, standard)
             from .fork import fork_exec
 
-            return fork_exec(path, argv, env, standard, cgroup, death_signal)
+            return fork_exec(path, argv, env, standard, cgroup, death_signal, terminal)
 
     def main_thread(self) -> bool:
         return threading.get_native_id() == os.getpid()

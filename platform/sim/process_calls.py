@@ -58,6 +58,7 @@ class ProcessCalls(Caller):
         stderr: int,
         cgroup: int | None = None,
         death_signal: int | None = None,
+        terminal: bool = False,
     ) -> int:
         self.enter("spawn")
         node = self.walk(path)

@@ -11,7 +11,7 @@ from scxlife.fsm.events import Event
 from . import inotify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from scxlife.platform.kernel import Kernel
 
@@ -23,14 +23,24 @@ class LogSizeSource:
     of it. `logs` are open descriptors by name; what is no regular file does not grow.
 
     A process that writes all the time does not wake us all the time: after each look there is none for the cadence.
+    `follow` is called at each, and returns whether it is to be called again though nothing more is written.
     """
 
-    def __init__(self, kernel: Kernel, logs: Mapping[str, int], limit: int, *, cadence: float) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        logs: Mapping[str, int],
+        limit: int,
+        *,
+        cadence: float,
+        follow: Callable[[], bool] | None = None,
+    ) -> None:
         self.degraded: str | None = None
         self._kernel = kernel
         self._logs = dict(logs)
         self._limit = limit
         self._cadence = cadence
+        self._follow = follow
         self._next: dict[str, int] = {}
         self._fd: int | None = None
         self._rests_until: float | None = None
@@ -58,7 +68,10 @@ class LogSizeSource:
         now = self._kernel.monotonic()
         if self._rests_until is not None and now < self._rests_until:
             return []
-        self._rests_until = now + self._cadence if self._written(self._fd) else None
+        again = self._written(self._fd)
+        if self._follow is not None:
+            again = self._follow() or again
+        self._rests_until = now + self._cadence if again else None
         told = []
         for name, bound in self._next.items():
             size = self._kernel.fstat(self._logs[name]).size

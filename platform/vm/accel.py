@@ -77,6 +77,10 @@ _JUMP_TO_START = b"\xe9\x0d\x00"  # jmp 0, from the reset vector
 PROVEN = 2 * 0x10 + 1
 
 
+#: The reason for TCG where nothing else was wanted.
+ASKED_FOR = "tcg was asked for"
+
+
 class AccelUnavailable(ArtifactError):
     """The accelerator that was asked for does not work here."""
 
@@ -89,6 +93,16 @@ class Accel:
     reason: str
     #: TCG only: one host thread runs all CPUs of the guest.
     single_thread: bool = False
+
+    @property
+    def described(self) -> str:
+        """For people, without QEMU's own words, which are in ``reason``."""
+        if self.name == "kvm":
+            return "KVM"
+        if self.reason == ASKED_FOR:
+            return "emulated"
+        why = self.reason if self.reason.startswith(str(KVM_DEVICE)) else "a test of it failed"
+        return f"emulated (no usable KVM here: {why})"
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -114,7 +128,7 @@ def choose(requested: Requested, *, qemu: Path, kvm: Path = KVM_DEVICE) -> Accel
     """
     memory = _Memory(qemu, kvm)
     findings = memory.recall() or _Findings(single_thread=_needs_single_thread(qemu))
-    fault = "tcg was asked for" if requested == "tcg" else _device_fault(kvm)
+    fault = ASKED_FOR if requested == "tcg" else _device_fault(kvm)
     if not fault:
         if findings.kvm_fault is None:
             findings = attrs.evolve(findings, kvm_fault=_probe(qemu))

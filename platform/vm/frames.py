@@ -32,8 +32,6 @@ MAX_PAYLOAD = 1 << 20
 HELLO = 0x01
 #: One line of the tape (JSON).
 TAPE = 0x02
-#: Bytes that the payload wrote to its standard output or standard error.
-PAYLOAD_OUTPUT = 0x03
 #: JSON: SchedulerAttached, SchedulerDied, SchedulerNotAttached and their like.
 LIFECYCLE = 0x04
 #: A chunk of the scheduler's log.
@@ -59,10 +57,19 @@ INTERRUPT = 0x81
 #: A chunk of the archive of the run, a cpio archive; an empty one ends it. PID 1 waits for it after its HELLO.
 ORDERS = 0x82
 
+# On the payload's port, in both directions.
+#: Bytes of the payload's standard input, output, or error. An empty one ends the stream, whichever side sends it.
+STDIN = 0x10
+STDOUT = 0x11
+STDERR = 0x12
+#: The rows and columns of the payload's terminal, 2 bytes each, little-endian.
+WINDOW = 0x13
+#: The payload runs; from now on it can be given its standard input.
+STARTED = 0x14
+
 TYPE_NAMES = {
     HELLO: "hello",
     TAPE: "tape",
-    PAYLOAD_OUTPUT: "payload-output",
     LIFECYCLE: "lifecycle",
     LOG: "log",
     OUTCOME: "outcome",
@@ -73,6 +80,11 @@ TYPE_NAMES = {
     ORDERED: "ordered",
     ACK: "ack",
     INTERRUPT: "interrupt",
+    STDIN: "stdin",
+    STDOUT: "stdout",
+    STDERR: "stderr",
+    WINDOW: "window",
+    STARTED: "started",
     ORDERS: "orders",
 }
 

@@ -1,10 +1,12 @@
 """Runs a guest in QEMU and says, in one typed result, how it ended. It never waits without a bound.
 
-Three channels, each one end of a socket pair that QEMU inherits, so nothing has a name in the file system: the serial
-console (the kernel's words, kept as evidence), a virtio-serial port (frames, the protocol of ``frames``), and QEMU's
-own monitor. A ``virtserialport`` holds the guest back when the host is slow, where a ``virtconsole`` drops bytes.
+Four channels, each one end of a socket pair that QEMU inherits, so nothing has a name in the file system: the serial
+console (the kernel's words, kept as evidence), a virtio-serial port (frames, the protocol of ``frames``), another one
+for the payload's standard streams, and QEMU's own monitor. A ``virtserialport`` holds the guest back when the host is
+slow, where a ``virtconsole`` drops bytes.
 
-One loop waits for all of it: console and port, QEMU's standard error, its pidfd, the caller's interrupts, one deadline.
+One loop waits for all of it: console and ports, QEMU's standard error, its pidfd, the caller's interrupts, one
+deadline.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ from scxlife.platform.vm.guest import (
     Truncated,
     WrongContent,
 )
-from scxlife.platform.vm.port import CONTROL_NAME, PORT_NAME
+from scxlife.platform.vm.payload_link import NoPayload, PayloadLink, PayloadSink
+from scxlife.platform.vm.port import CONTROL_NAME, PAYLOAD_NAME, PORT_NAME
 from scxlife.platform.vm.qmp import Qmp, QmpError
 
 if TYPE_CHECKING:
@@ -76,7 +79,7 @@ class Interrupts(Protocol):
         """The signal numbers of those that came since the last call. Does not wait."""
 
 
-def command(spec: GuestSpec, console_fd: int, port_fd: int, monitor_fd: int) -> list[str]:
+def command(spec: GuestSpec, console_fd: int, port_fd: int, payload_fd: int, monitor_fd: int) -> list[str]:
     """QEMU's command line. The descriptors are connected stream sockets that it inherits, as it does those of
     ``spec``. What is saved and what restores it have the same devices, so each is there whether it is used or not."""
     initrd = f"/proc/self/fd/{spec.initrd}" if isinstance(spec.initrd, int) else str(spec.initrd)
@@ -92,6 +95,8 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int, monitor_fd: int) -> 
         *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
+        *("-chardev", f"socket,id=payload,fd={payload_fd}"),
+        *("-device", f"virtserialport,chardev=payload,name={PAYLOAD_NAME}"),
         *_control(spec),
         *("-kernel", str(spec.kernel), "-initrd", initrd),
         *("-append", " ".join([*kernel_line, *spec.append])),
@@ -134,11 +139,13 @@ def run_guest(
     on_hello: Callable[[Qmp], None] | None = None,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
+    payload: PayloadSink | None = None,
 ) -> GuestResult:
     """Runs the guest to its end. ``on_frame`` gets each sound frame at once, in order, EXIT included.
 
     ``waiter`` waits, where something else is to be done meanwhile. ``on_hello`` gets QEMU's monitor once the first
-    frame is there, before the orders are sent.
+    frame is there, before the orders are sent. ``payload`` takes the payload's output and gives its input; as long as
+    it has no room, the payload is held up, and nothing else.
 
     A WrongContent that ``on_frame`` raises ends the guest, and gives Malformed: nothing after that frame is delivered.
     The first of ``interrupts`` asks PID 1 to end the run, which then has ``spec.stop_within`` seconds; the second ends
@@ -148,8 +155,11 @@ def run_guest(
     with ExitStack() as stack:
         console_here, console_there = _pair(stack)
         port_here, port_there = _pair(stack)
+        payload_here, payload_there = _pair(stack)
+        link = PayloadLink(payload_here, payload or NoPayload())
+        stack.callback(link.close)
         monitor_here, monitor_there = _pair(stack)
-        theirs = tuple(each.fileno() for each in (console_there, port_there, monitor_there))
+        theirs = tuple(each.fileno() for each in (console_there, port_there, payload_there, monitor_there))
         started = time.monotonic()
         try:
             with _nothing_blocked():
@@ -165,15 +175,14 @@ def run_guest(
                 )
         except OSError as error:
             return NotStarted(f"can't start QEMU: {error}", Record((), None, 0.0, None))
-        for each in (console_there, port_there, monitor_there):
+        for each in (console_there, port_there, payload_there, monitor_there):
             each.close()
         with _ended(qemu) as pidfd:
             assert qemu.stderr is not None
             stderr = stack.enter_context(qemu.stderr)
             monitor = Qmp(monitor_here)
-            watch = _Watch(
-                spec, console_here, port_here, stderr.fileno(), started, on_frame, on_console_line, monitor, on_hello
-            )
+            console = (console_here, on_console_line)
+            watch = _Watch(spec, console, port_here, link, stderr.fileno(), started, on_frame, monitor, on_hello)
             watch.restore()
             watch.until_end(waiter or LinuxKernel(), pidfd, started + spec.timeout, interrupts, spec.stop_within)
             _stop(qemu, pidfd)
@@ -187,12 +196,12 @@ class _Watch:
     def __init__(
         self,
         spec: GuestSpec,
-        console: socket.socket,
+        console: tuple[socket.socket, OnConsoleLine | None],
         port: socket.socket,
+        link: PayloadLink,
         stderr: int,
         started: float,
         on_frame: OnFrame,
-        on_console_line: OnConsoleLine | None,
         monitor: Qmp,
         on_hello: Callable[[Qmp], None] | None,
     ) -> None:
@@ -204,13 +213,15 @@ class _Watch:
         self._unrestored = ""
         self._begun = spec.saved is None
         self._port = port
+        self._link = link
         self._started = started
         self._on_frame = on_frame
-        self._on_console_line = on_console_line
+        console_here, self._on_console_line = console
         self._console = Console()
         self._decoder = frames.Decoder()
         self._damage: frames.FrameError | None = None
         self._wrong: WrongContent | None = None
+        self._misled: frames.FrameError | WrongContent | None = None
         self._exit: frames.Frame | None = None
         self._sent = 0
         self._interrupt: int | None = None
@@ -220,7 +231,7 @@ class _Watch:
         self._halted = False
         self._timed_out = False
         self._readers: dict[int, Callable[[bytes], None]] = {
-            console.fileno(): self._read_console,
+            console_here.fileno(): self._read_console,
             port.fileno(): self._read_port,
             stderr: self._read_stderr,
         }
@@ -249,7 +260,7 @@ class _Watch:
             open_ones.add(interrupts.fileno())
         stop_by = None
         restore_by = time.monotonic() + RESTORE_S
-        while not (self._damage or self._wrong or self._halted or self._unrestored):
+        while not (self._damage or self._wrong or self._misled or self._halted or self._unrestored):
             if self._on_hello is not None and self._first_frame_s is not None:
                 self._on_hello(self._monitor)
                 self._on_hello = None
@@ -265,11 +276,15 @@ class _Watch:
                 return
             bounds = [deadline, *([] if stop_by is None else [stop_by]), *([] if self._begun else [restore_by])]
             left = min(bounds) - now
+            of_payload = self._link.filenos()
             with self._when_writable() as writable:
-                ready = waiter.poll({*open_ones, *writable}, left)
+                ready = waiter.poll({*open_ones, *writable, *of_payload}, left)
             for descriptor, _ in ready:
                 if descriptor == pidfd:
                     return
+                if descriptor in of_payload:
+                    self._relay(descriptor)
+                    continue
                 if descriptor in writable:
                     self._flush()
                     restore_by = time.monotonic() + RESTORE_S
@@ -299,6 +314,7 @@ class _Watch:
         for descriptor in self._readers:
             while self._read(descriptor) and time.monotonic() < deadline:
                 pass
+        self._link.drain(deadline)
         self._tell(self._console.finish())
 
     def result(self, status: int | None, timeout_s: float) -> GuestResult:
@@ -309,6 +325,9 @@ class _Watch:
             return NotRestored(self._unrestored or said or "it does not go on", record)
         if self._wrong is not None:
             return Malformed(str(self._wrong), record)
+        if self._misled is not None:
+            kind = Malformed if isinstance(self._misled, WrongContent) else Truncated
+            return kind(f"payload: {self._misled}", record)
         if self._exit is not None:
             return Completed(self._exit, record)
         if no_memory is not None:
@@ -339,6 +358,13 @@ class _Watch:
         if data:
             self._readers[descriptor](data)
         return bool(data)
+
+    def _relay(self, descriptor: int) -> None:
+        """What is wrong on the payload's port ends the guest. The frames of the other one are not wrong by that."""
+        try:
+            self._link.ready(descriptor)
+        except (frames.FrameError, WrongContent) as error:
+            self._misled = error
 
     def _read_console(self, data: bytes) -> None:
         self._tell(self._console.feed(data))

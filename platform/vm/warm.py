@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 FOLDER = "warm"
 MEMORY, STATE, HELLO = "memory", "state", "hello"
 #: Raise it when what is saved, or the machine's devices, change in a way that the key does not tell.
-_FORMAT = 1
+_FORMAT = 2
 #: Bytes on the disk of all images together, before those that were not used for longest are removed.
 MOST = 2 << 30
 #: Seconds for QEMU to write the state.

@@ -25,6 +25,7 @@ import attrs
 from machine import date, head, where
 from native import HERE, compiled
 from tables import Aim, aims, table
+from tests.vm.collected import Collected
 
 from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
@@ -129,8 +130,9 @@ def in_guest(folder: Path, seconds: float) -> tuple[list[Quiet], str]:
         spec = guest.GuestSpec(
             kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=seconds + 90, orders=orders.fileno()
         )
-        attempt = run_in_guest(spec, on_tape=lambda line: None, cold=True)
-    lines = attempt.payload_output.decode().splitlines()
+        payload = Collected()
+        attempt = run_in_guest(spec, on_tape=lambda line: None, cold=True, payload=payload)
+    lines = payload.output.splitlines()
     if attempt.failure or len(lines) != 2:
         raise SystemExit(f"the guest has failed: {attempt}")
     counted = [[int(word) for word in line.split()] for line in lines]

@@ -72,7 +72,7 @@ def told(host: socket.socket) -> list[tuple[int, Any]]:
     """The frames that came: kind and content."""
     host.setblocking(False)
     decoder = frames.Decoder()
-    raw = (frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE)
+    raw = (frames.LOG, frames.PROBE)
     return [
         (frame.type, frame.payload if frame.type in raw else json.loads(frame.payload))
         for frame in decoder.feed(host.recv(1 << 20))
@@ -120,7 +120,6 @@ def end(
         payload=payload,
         payload_environment=dict(os.environ),
         payload_output=output,
-        payload_log=str(folder / "payload"),
     )
     ending_of(port, plan, outcome, failure=failure, probe=probe, drain_timeout=drain_timeout).run()
     os.close(output)
@@ -142,7 +141,7 @@ def test_row_20_a_failed_start_is_told_before_the_probe_is_drained(
     wire: tuple[GuestPort, socket.socket], tmp_path: Path, kind: type[Outcome]
 ) -> None:
     heard = end(wire, tmp_path, kind(reason="why"), probe=PipeProbe(b"a dump", ends=True), failure="EACCES")
-    order = [frames.LOG, frames.LIFECYCLE, frames.OUTCOME, frames.EXIT, frames.PROBE]
+    order = [frames.LIFECYCLE, frames.OUTCOME, frames.EXIT, frames.PROBE]
     assert list(dict.fromkeys(type for type, _ in heard)) == order
     content = dict(heard[:-1])
     assert content[frames.LIFECYCLE] == {"event": FAILED[kind], "outcome": kind.name, "reason": "why"}
@@ -157,7 +156,6 @@ def test_row_24_a_run_is_drained_before_its_last_word(
     outcome = kind(exit={"code": 0}, payload={"exit": {"code": 3}})
     heard = end(wire, tmp_path, outcome, probe=PipeProbe(b"a dump", ends=True))
     assert list(dict.fromkeys(type for type, _ in heard)) == [
-        frames.LOG,
         frames.PROBE,
         frames.OUTCOME,
         frames.EXIT,
@@ -180,7 +178,7 @@ def test_row_1_without_a_scheduler_the_payload_runs_all_the_same(
 ) -> None:
     heard = end(wire, tmp_path, NotConfigured(), payload=("/bin/sh", "-c", "echo it ran; exit 4"))
     content = dict(heard)
-    assert content[frames.PAYLOAD_OUTPUT] == b"it ran\n"
+    assert (tmp_path / "payload").read_bytes() == b"it ran\n"
     assert content[frames.OUTCOME]["payload"] == {"exit": {"code": 4}}
     assert content[frames.OUTCOME]["outcome"] == "not-configured"
     assert heard[-1][0] == frames.EXIT
@@ -190,7 +188,7 @@ def test_L17_no_scheduler_that_was_asked_for_is_an_outcome_of_its_own(
     wire: tuple[GuestPort, socket.socket], tmp_path: Path
 ) -> None:
     heard = end(wire, tmp_path, None, payload=("/bin/sh", "-c", "echo it ran; exit 4"))
-    assert [kind for kind, _ in heard] == [frames.PAYLOAD_OUTPUT, frames.OUTCOME, frames.EXIT]
+    assert [kind for kind, _ in heard] == [frames.OUTCOME, frames.EXIT]
     outcome = dict(heard)[frames.OUTCOME]
     assert (outcome["outcome"], outcome["payload"]) == ("no-scheduler", {"exit": {"code": 4}})
     assert outcome["reason"] == "no scheduler was asked for; the payload ran on the kernel's own"
@@ -241,9 +239,9 @@ def test_a_log_that_can_not_be_read_does_not_keep_the_outcome_back(
 ) -> None:
     port, host = wire
     plan = Plan(command="/none", log_path=str(tmp_path))  # a folder
-    ending_of(port, plan, Stopped()).run()
+    ending_of(port, plan, StartupDied()).run()
     heard = dict(told(host))
-    assert heard[frames.OUTCOME]["outcome"] == "stopped"
+    assert heard[frames.OUTCOME]["outcome"] == "startup-died"
     assert "Is a directory" in heard[frames.EXIT]["fault"]
 
 
@@ -267,7 +265,7 @@ def test_a_link_in_the_place_of_the_log_is_not_followed(wire: tuple[GuestPort, s
     (tmp_path / "secret").write_bytes(b"secret")
     (tmp_path / "log").symlink_to(tmp_path / "secret")
     plan = Plan(command="/none", log_path=str(tmp_path / "log"))
-    ending_of(port, plan, Stopped()).run()
+    ending_of(port, plan, StartupDied()).run()
     heard = told(host)
     assert all(content != b"secret" for _, content in heard)
     assert "Too many levels of symbolic links" in dict(heard)[frames.EXIT]["fault"]

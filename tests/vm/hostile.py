@@ -86,7 +86,7 @@ def sound(dice: random.Random) -> list[Message]:
             found.append((frames.OPERATIONS, scripts.tape_step()))
     else:
         found += tape
-    found += [(frames.LOG, b"a log\n"), (frames.PAYLOAD_OUTPUT, b"words\n"), (frames.PROBE, b"sched_ext_dump\0dump\n")]
+    found += [(frames.LOG, b"a log\n"), (frames.PROBE, b"sched_ext_dump\0dump\n")]
     if dice.random() < 0.1:
         found.append((frames.INTERNAL_ERROR, {"error": "E: x", "traceback": "x"}))
         found.append((frames.EXIT, {"status": None}))
@@ -292,7 +292,7 @@ def command(made: Bench, seed: int, number: int) -> tuple[str, int]:
     messages, console = draw(seed, number)
     script: list[scripts.Step] = [scripts.raw("console", console), *(scripts.frame(*each) for each in messages)]
     dice = random.Random(f"{seed}:{number}:whole")
-    flood = dice.choice([frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE, None, None, None, None, None])
+    flood = dice.choice([frames.LOG, frames.PROBE, None, None, None, None, None])
     if flood is not None:
         prefix = b"sched_ext_dump\0" if flood == frames.PROBE else b""
         script.insert(dice.randint(min(2, len(script)), len(script)), scripts.filled(flood, prefix, 1 << 20, 50))

@@ -79,7 +79,6 @@ SOUND: list[Step] = [
     frame(frames.TAPE, tape_header()),
     frame(frames.TAPE, tape_step()),
     frame(frames.LOG, b"a line of the log\n"),
-    frame(frames.PAYLOAD_OUTPUT, b"a line of the payload\n"),
     frame(frames.PROBE, b"sched_ext_dump\0a dump\n"),
     outcome(),
     last_word(),

@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 # It is started as a program, so its own folder is where modules are looked for.
 import scripts
@@ -20,6 +21,38 @@ from scxlife.platform.vm import frames
 def step(number: int) -> bytes:
     told = {"state": "running", "event": "kernel_says", "to": "running", "t": number * 1.0, "cause": "x" * 2000}
     return scripts.encoded(scripts.tape_step(**told))
+
+
+class Streams:
+    """The payload's port."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+        self._sent = 0
+        self._decoder = frames.Decoder()
+
+    def send(self, kind: int, data: bytes = b"") -> None:
+        rest = memoryview(frames.encode(kind, self._sent, data))
+        while rest:
+            rest = rest[self._port.write(rest) or 0 :]
+        self._sent += 1
+
+    def echo(self) -> None:
+        """Gives back the standard input, until its end or an x in it."""
+        while True:
+            for frame in self._decoder.feed(self._port.read(1 << 16)):
+                if frame.type == frames.WINDOW:
+                    seen(f"window {frame.payload.hex()}")
+                if frame.type != frames.STDIN:
+                    continue
+                if frame.payload:
+                    seen(f"input {frame.payload[:8].hex()}")
+                    self.send(frames.STDOUT, frame.payload)
+                    acknowledgement = frames.encode_ack(0, frame.sequence)[18:]
+                    self.send(frames.ACK, acknowledgement)
+                if not frame.payload or b"x" in frame.payload:
+                    seen("end of input")
+                    return
 
 
 def main() -> None:
@@ -43,6 +76,37 @@ def main() -> None:
             rest = rest[port.write(rest) or 0 :]
         sent += 1
 
+    if what.startswith("payload-"):
+        streams = Streams(os.fdopen(int(re.search(r"id=payload,fd=(\d+)", line)[1]), "r+b", buffering=0))  # type: ignore[index]
+        send(frames.HELLO, scripts.encoded(scripts.HELLO))
+        send(frames.TAPE, scripts.encoded(scripts.tape_header()))
+        streams.send(frames.STARTED)
+        send(frames.TAPE, step(0))
+        send(frames.LOG, b"logged before the end\n")
+        match what.removeprefix("payload-"):
+            case "speaks":
+                streams.send(frames.STDOUT, b"\0\xff\x1b[1mno newline")
+                streams.send(frames.STDERR, b"an error\n")
+            case "echoes":
+                streams.echo()
+            case "floods":
+                while True:
+                    streams.send(frames.STDOUT, bytes(1 << 16))
+            case "is-killed":
+                streams.send(frames.STDOUT, b"before the end\n")
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "waits":
+                streams.send(frames.STDOUT, b"ready")
+                seen("waits")
+                streams.echo()
+            case "lies":
+                streams.send(frames.STDOUT, b"before the lie\n")
+                streams.send(frames.WINDOW, b"")
+                signal.pause()
+        streams.send(frames.STDOUT)
+        streams.send(frames.STDERR)
+        what = "completes"
+
     decoder = frames.Decoder()
     came: list[frames.Frame] = []
 
@@ -57,7 +121,7 @@ def main() -> None:
     if what == "late":
         # Not up before the test says so.
         Path(os.environ["FAKE_GO"]).read_text()
-    if what != "silent":
+    if what != "silent" and not sent:
         send(frames.HELLO, scripts.encoded(scripts.HELLO))
         send(frames.TAPE, scripts.encoded(scripts.tape_header()))
         send(frames.TAPE, step(0))

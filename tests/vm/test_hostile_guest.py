@@ -33,7 +33,7 @@ from tests.vm.scripts import (
 
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.guest_records import MOST_RUNS, OUTCOME_FIELDS
-from scxlife.lifecycle.guest_run import LOG_LIMIT, OUTPUT_LIMIT, PROBE_LIMIT, TAPE_LIMIT, Attempt, run_in_guest
+from scxlife.lifecycle.guest_run import LOG_LIMIT, PROBE_LIMIT, TAPE_LIMIT, Attempt, run_in_guest
 from scxlife.lifecycle.outcomes import Outcome
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.accel import Accel
@@ -282,8 +282,6 @@ WORDS: dict[str, list[Step]] = {
     ],
     "operations": [hello(), frame(frames.OPERATIONS, tape_step(cause=PAINT))],
     "name-of-a-run": [hello(), begins(name=PAINT), step()],
-    "payload": [hello(), frame(frames.PAYLOAD_OUTPUT, f"{PAINT}\n\n{PAINT}".encode())],
-    "payload-of-any-bytes": [hello(), frame(frames.PAYLOAD_OUTPUT, bytes(range(256)))],
     "reason": [hello(), outcome("ejected", reason=PAINT), last_word(12)],
     "hint": [hello(), outcome("ejected", hint=PAINT, cause=PAINT), last_word(12)],
     "kernel": [hello(), outcome("ejected", kernel_reason=PAINT, kernel_details=[PAINT]), last_word(12)],
@@ -321,10 +319,6 @@ FLOODS: dict[str, tuple[list[Step], list[str]]] = {
     "log-of-single-bytes": (
         [filled(frames.LOG, b"", MIB, LOG_LIMIT // MIB), frame(frames.LOG, b"y", 200_000)],
         ["the first 200000 bytes of the scheduler's log were dropped"],
-    ),
-    "payload": (
-        [filled(frames.PAYLOAD_OUTPUT, b"", MIB, 200)],
-        [f"the first {200 * MIB - OUTPUT_LIMIT} bytes of the payload's output were dropped"],
     ),
     "probe": (
         [filled(frames.PROBE, b"sched_ext_dump\0", MIB, 200)],

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.vm.collected import Collected
 from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
@@ -39,6 +40,7 @@ class Seen:
     told: list[tuple[int, Any]]
     console: str
     result: guest.GuestResult
+    payload: Collected
 
     def of(self, kind: int) -> Any:
         """What the one frame of that kind said."""
@@ -53,7 +55,7 @@ class Seen:
 
 
 Boot = Callable[..., Seen]
-RAW = (frames.LOG, frames.PAYLOAD_OUTPUT)
+RAW = (frames.LOG,)
 
 
 @pytest.fixture
@@ -95,11 +97,12 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
 
         chosen = accel.choose("auto", qemu=Path(qemu))
         spec = guest.GuestSpec(kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=BOUND_S)
-        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append)
+        collected = Collected()
+        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append, payload=collected)
         console = "\n".join(lines)
         assert isinstance(result, guest.Completed), f"{result}\n{console}"
         assert "Traceback" not in console
-        return Seen(told, console, result)
+        return Seen(told, console, result, collected)
 
     return go
 
@@ -117,7 +120,7 @@ def test_C8_C10_D1_D3_F13_pid_1_buries_orphans_shrugs_off_signals_and_goes_first
     sleep 600
     """
     seen = boot_each(payload=payload)
-    output = seen.text(frames.PAYLOAD_OUTPUT)
+    output = seen.payload.output
     assert "born: 100\nzombies: 0\n" in output
     # PID 1, the payload, the scheduler: SCHED_FIFO is 1, SCHED_OTHER is 0.
     assert "policy: 1\npolicy: 0\npolicy: 0\n" in output

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 from tests.schedulers.build import fault_scheduler
+from tests.vm.collected import Collected
 from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
@@ -25,12 +26,13 @@ BOUND_S = 90.0
 NOW = "kill -USR1 $(pidof scheduler); sleep 60"
 SYSRQ_S = "echo S > /proc/sysrq-trigger"
 ENABLED = "until grep -q enabled /sys/kernel/sched_ext/state; do :; done"
-RAW = (frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE)
+RAW = (frames.LOG, frames.PROBE)
 
 
 @attrs.frozen
 class Seen:
     told: list[tuple[int, Any]]
+    payload: Collected
 
     @property
     def outcome(self) -> dict[str, Any]:
@@ -94,9 +96,10 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
 
         chosen = accel.choose("auto", qemu=Path(qemu))
         spec = guest.GuestSpec(kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=BOUND_S, append=append)
-        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append)
+        payload_seen = Collected()
+        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append, payload=payload_seen)
         assert isinstance(result, guest.Completed), f"{result}\n" + "\n".join(lines)
-        return Seen(told)
+        return Seen(told, payload_seen)
 
     return go
 
@@ -130,19 +133,14 @@ def test_A18_a_pinned_link_is_found_and_named(boot_each: Boot) -> None:
 
 def test_a_log_is_bounded_and_its_end_is_kept(boot: Boot) -> None:
     limit = 1 << 20
-    seen = boot(
-        "--flood 8000000",
-        payload="head -c 3000000 /dev/zero; sleep 2; for l in sched payload; do stat -c '%b %B' /tmp/$l.log; done",
-        log_limit=limit,
-    )
+    seen = boot("--flood 8000000", payload="sleep 2; stat -c '%b %B' /tmp/sched.log", log_limit=limit)
     outcome = seen.outcome
     assert outcome["outcome"] == "stopped"
     assert outcome["log_dropped"] > 4 * limit
     assert outcome["log_tail"].endswith("ending with code 0")
     assert "\0" not in outcome["log_tail"]
-    for line in seen.bytes_of(frames.PAYLOAD_OUTPUT).lstrip(b"\0").splitlines():
-        blocks, size = map(int, line.split())
-        assert blocks * size < 4 * limit
+    blocks, size = map(int, seen.payload.output.split())
+    assert blocks * size < 4 * limit
 
 
 def test_A4_a_first_attach_that_a_hotplug_refused_is_followed_by_one_that_succeeds(boot: Boot) -> None:

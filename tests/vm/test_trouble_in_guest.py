@@ -133,7 +133,7 @@ def test_row_24_the_host_hears_of_the_schedulers_end_before_the_payload_ends(boo
     seen = boot("", payload=payload)
     assert seen.verdict == ("exited", {"signal": 9}, "disabled")
     assert seen.outcome["payload"] == {"exit": {"code": 9}}
-    assert seen.text(frames.PAYLOAD_OUTPUT) == "asked to end\n"
+    assert seen.payload.output == "asked to end\n"
     (end_of_payload,) = seen.happened("payload_ended")
     order = [told if kind == frames.TAPE else told["event"] for kind, told in seen.told if kind in TELLING]
     assert order.index("SchedulerExited") < order.index(end_of_payload)

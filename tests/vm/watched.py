@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.vm.collected import Collected
 from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
@@ -20,7 +21,7 @@ from scxlife.platform.vm.cache import NotInstalled
 
 #: Seconds; a guest takes a tenth of it.
 BOUND = 120.0
-_BYTES = (frames.LOG, frames.PAYLOAD_OUTPUT, frames.PROBE)
+_BYTES = (frames.LOG, frames.PROBE)
 
 
 @attrs.frozen
@@ -30,6 +31,7 @@ class Seen:
     told: list[tuple[int, Any]]
     console: str
     result: guest.GuestResult
+    payload: Collected = attrs.Factory(Collected)
 
     def of(self, kind: int) -> Any:
         """What the one frame of that kind said."""
@@ -80,6 +82,8 @@ def watched(
     payload: str = "",
     files: Sequence[Path] = (),
     append: Sequence[str] = (),
+    stdin: bytes = b"",
+    terminal: tuple[int, int] | None = None,
     **settings: Any,
 ) -> Seen:
     """One run of the boot profile, to its end. `setup` and `payload` are shell commands, `files` keep their paths,
@@ -87,8 +91,9 @@ def watched(
     qemu, busybox = shutil.which("qemu-system-x86_64"), shutil.which("busybox")
     if qemu is None or busybox is None:
         pytest.skip("QEMU or busybox is not installed")
+    words = ["/bin/sh", "-c", payload] if payload else []
     run = image.Run(
-        config=json.dumps({"setup": setup, "payload": ["/bin/sh", "-c", payload] if payload else []}).encode(),
+        config=json.dumps({"setup": setup, "payload": words, "terminal": terminal}).encode(),
         definition=freeze(shipped().with_profile("boot").with_settings(**settings)),
         boot=freeze(boot_ending()),
         scheduler=scheduler,
@@ -110,10 +115,11 @@ def watched(
     def on_frame(frame: frames.Frame) -> None:
         told.append((frame.type, frame.payload if frame.type in _BYTES else json.loads(frame.payload)))
 
-    result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append)
+    collected = Collected(stdin, stays=terminal is not None)
+    result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append, payload=collected)
     console = "\n".join(lines)
     assert isinstance(result, guest.Completed), f"{result}\n{console}"
-    return Seen(told, console, result)
+    return Seen(told, console, result, collected)
 
 
 def small_kernel() -> Path:

@@ -27,7 +27,6 @@ def main() -> None:
         say(frames.TAPE, step)
     for at in range(megabytes * 4):
         port.send(frames.LOG, PAINT.encode() + bytes(CHUNK))
-        port.send(frames.PAYLOAD_OUTPUT, PAINT.encode() * 100)
         port.send(frames.PROBE, b"p%d\0" % at + bytes(CHUNK))
         say(frames.TAPE, {**step, "cause": "x" * (200 << 10)})
         say(frames.OPERATIONS, {**step, "cause": "x" * (20 << 10)})
