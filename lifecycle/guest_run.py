@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,6 +23,7 @@ from scxlife.platform.vm.guest import (
     WrongContent,
 )
 from scxlife.platform.vm.qemu import Interrupts, run_guest
+from scxlife.platform.vm.topology import mismatch
 
 from .guest_records import (
     Begins,
@@ -43,6 +44,7 @@ from .outcomes import Outcome
 
 if TYPE_CHECKING:
     from scxlife.fsm.sources import Waiter
+    from scxlife.platform.vm.topology import Topology
 
 GUEST_FAILED = "guest-failed"
 
@@ -78,6 +80,8 @@ class Attempt:
     probes: dict[str, bytes] = attrs.Factory(dict)
     #: What was dropped of what the guest sent, in words. An outcome has it among its own.
     degraded: tuple[str, ...] = ()
+    #: The CPUs that share a node, a last-level cache, a core, as the guest's kernel showed them.
+    topology: Mapping[str, Sequence[str]] | None = None
 
     def output_lines(self) -> Iterator[str]:
         """The payload's output as text. A line of more than 16 KiB comes in pieces."""
@@ -119,9 +123,10 @@ class Transcript:
     `hear` takes each frame as it comes, and raises WrongContent for one that no sound guest sends at that point.
     """
 
-    def __init__(self, on_tape: OnTape, on_other: OnOther) -> None:
+    def __init__(self, on_tape: OnTape, on_other: OnOther, topology: Topology | None = None) -> None:
         self._on_tape = on_tape
         self._on_other = on_other
+        self._topology = topology
         self._hello: Hello | None = None
         self._run = 0
         self._outcome: OutcomeReport | None = None
@@ -166,7 +171,9 @@ class Transcript:
             fault = None if self._exit is None else self._exit.fault
             faults = () if fault is None else (f"PID 1: {fault}",)
             outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, *faults, *degraded))
-        return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, output, probes, degraded)
+        shown = None if self._hello is None else self._hello.topology
+        tail = result.record.console_tail
+        return Attempt(outcome, kernel, failure, reason, tail, log, output, probes, degraded, shown)
 
     # -- inside
 
@@ -242,6 +249,10 @@ class Transcript:
         return True
 
     def _degraded(self) -> Iterator[str]:
+        if self._topology is not None and self._hello is not None:
+            differs = mismatch(self._topology, self._hello.topology or {})
+            if differs is not None:
+                yield differs
         if self._log.dropped:
             yield f"the first {self._log.dropped} bytes of the scheduler's log were dropped"
         if self._output.dropped:
@@ -267,7 +278,7 @@ def run_in_guest(
 ) -> Attempt:
     """Boot `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
     the lives of several schedulers, as they come. `interrupts` ask for the end; `waiter` waits."""
-    transcript = Transcript(on_tape, on_other)
+    transcript = Transcript(on_tape, on_other, spec.topology)
     return transcript.attempt(run_guest(spec, on_frame=transcript.hear, interrupts=interrupts, waiter=waiter))
 
 

@@ -18,7 +18,7 @@ from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
 from scxlife.platform.trace_dump import TraceDump
-from scxlife.platform.vm import frames
+from scxlife.platform.vm import frames, topology
 from scxlife.platform.vm.port import GuestPort
 
 from .boot_ending import BootEnding
@@ -86,7 +86,7 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
             os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
     hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
-    _send(port, frames.HELLO, hello)
+    _send(port, frames.HELLO, {**hello, "topology": topology.shown()})
     if config["setup"]:
         _set_up(kernel, config["setup"])
     plan = Plan(

@@ -38,7 +38,7 @@ from scxlife.lifecycle.vm_words import understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
-from scxlife.platform.vm import accel, image
+from scxlife.platform.vm import accel, image, topology
 from scxlife.platform.vm.cache import ArtifactError, NotInstalled
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec
@@ -74,6 +74,7 @@ WITHOUT_PAYLOAD = 2.0
 LEAST_MEMORY = 96 << 20
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
+DEFAULT_CPUS = 2
 # Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
 SLACK = 10.0
 
@@ -134,6 +135,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def topology_of(text: str) -> topology.Topology:
+    """An argparse type: what the guest's CPUs share."""
+    try:
+        return topology.parse(text)
+    except topology.TopologyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     sub = actions.add_parser(
@@ -145,7 +154,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
     sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
     sub.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: KVM if it works")
-    sub.add_argument("--cpus", type=positive, default=2, metavar="N", help="default: %(default)s")
+    sub.add_argument("--cpus", type=positive, metavar="N", help="default: 2, or as many as --topology has")
+    sub.add_argument(
+        "--topology",
+        type=topology_of,
+        metavar="NODES,LLCS,CORES,THREADS",
+        help="make NODES NUMA nodes of LLCS last-level caches each, each of CORES cores of THREADS threads: 2,2,4,2 has"
+        f" 32 CPUs. Presets: {', '.join(f'{name} ({shape})' for name, shape in topology.PRESETS.items())}",
+    )
     sub.add_argument("--memory", type=memory, default=512 << 20, metavar="SIZE", help="default: 512M")
     sub.add_argument(
         "--timeout", type=positive_duration, default=120.0, metavar="S", help="for the whole guest; default: 120s"
@@ -239,6 +255,21 @@ def _write_initrd(args: argparse.Namespace, taken: Taken, definition: Definition
     sink.flush()
 
 
+def _settle_topology(args: argparse.Namespace) -> None:
+    """Decide how many CPUs there are. Raises UsageError where --topology, --cpus and --memory don't fit together."""
+    asked = args.topology
+    if asked is None:
+        args.cpus = args.cpus or DEFAULT_CPUS
+        return
+    if args.cpus not in (None, asked.cpus):
+        raise UsageError(f"--topology {asked} has {asked.cpus} CPUs, and --cpus says {args.cpus}", "leave --cpus out")
+    args.cpus = asked.cpus
+    try:
+        topology.arguments(asked, asked.cpus, args.memory, tcg=True)
+    except topology.TopologyError as error:
+        raise UsageError(f"--topology {asked}: {error}", "give it more with --memory") from None
+
+
 def _stop_within(definition: Definition) -> float:
     """Seconds that a guest may take to end as asked: the deadlines that it can run into, one after the other."""
 
@@ -287,6 +318,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise ArtifactError("qemu-system-x86_64 is not installed", "run: apt-get install qemu-system-x86")
+    _settle_topology(args)
     words = understood(
         args.words,
         args.options,
@@ -334,6 +366,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             accel=chosen_accel,
             qemu=Path(qemu),
             cpus=args.cpus,
+            topology=args.topology,
             memory=args.memory,
             timeout=args.timeout,
             append=args.append,

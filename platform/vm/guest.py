@@ -9,6 +9,7 @@ import attrs
 
 from scxlife.platform.vm.accel import Accel
 from scxlife.platform.vm.frames import Frame
+from scxlife.platform.vm.topology import Topology
 
 MIB = 1 << 20
 
@@ -31,6 +32,8 @@ class GuestSpec:
     accel: Accel
     qemu: Path
     cpus: int = attrs.field(default=2, validator=attrs.validators.ge(1))
+    #: What the CPUs share, where that matters. It has `cpus` CPUs.
+    topology: Topology | None = None
     memory: int = attrs.field(default=512 * MIB, validator=attrs.validators.ge(MIB))
     timeout: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
     #: Words that are added to the kernel's command line.

@@ -20,7 +20,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from scxlife.platform.linux import LinuxKernel
-from scxlife.platform.vm import frames
+from scxlife.platform.vm import frames, topology
 from scxlife.platform.vm.children import tied
 from scxlife.platform.vm.console import Console
 from scxlife.platform.vm.guest import (
@@ -78,10 +78,13 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
     if spec.accel.name == "tcg":
         # On a busy host the emulated timer is late, and the kernel's check of it ends in a panic.
         kernel_line.append("no_timer_check")
+    machine = topology.arguments(spec.topology, spec.cpus, spec.memory, tcg=spec.accel.name == "tcg")
+    *accelerated, cpu = spec.accel.arguments
     return [
         *(str(spec.qemu), "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
-        *("-M", "pc", *spec.accel.arguments),
-        *("-smp", str(spec.cpus), "-m", f"{-(-spec.memory // MIB)}M"),
+        *("-M", "pc", *accelerated, cpu + machine.cpu),
+        *("-smp", machine.smp, "-m", f"{sum(machine.nodes) // MIB}M"),
+        *_nodes(machine),
         *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
@@ -89,6 +92,14 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
         *("-kernel", str(spec.kernel), "-initrd", initrd),
         *("-append", " ".join([*kernel_line, *spec.append])),
     ]
+
+
+def _nodes(machine: topology.Arguments) -> Iterator[str]:
+    """The memory of a machine with several nodes."""
+    if len(machine.nodes) > 1:
+        for node, size in enumerate(machine.nodes):
+            yield from ("-object", f"memory-backend-ram,id=node{node},size={size}")
+        yield from machine.numa([f"node{node}" for node in range(len(machine.nodes))])
 
 
 def _inherited(spec: GuestSpec) -> tuple[int, ...]:
