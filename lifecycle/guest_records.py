@@ -52,6 +52,11 @@ class Hello:
 
 
 @attrs.frozen
+class Ordered:
+    """The guest has its orders, and begins."""
+
+
+@attrs.frozen
 class TapeLine:
     """A record of the present run's tape, as it stands in a file. `size` in bytes, without a newline."""
 
@@ -132,6 +137,7 @@ class InternalError:
 
 Record = (
     Hello
+    | Ordered
     | TapeLine
     | OperationsLine
     | PayloadOutput
@@ -414,6 +420,12 @@ def _read_exit(raw: bytes) -> Exit:
     return Exit(found["status"], found.get("payload"), found.get("fault"))
 
 
+def _read_ordered(raw: bytes) -> Ordered:
+    if raw:
+        raise ValueError(f"{len(raw)} bytes, and it has none")
+    return Ordered()
+
+
 _READERS: Mapping[int, Callable[[bytes], Record]] = {
     frames.HELLO: lambda raw: Hello(**_hello(parse(raw, LONGEST))),
     frames.TAPE: lambda raw: TapeLine(_tape(raw), len(raw)),
@@ -425,4 +437,5 @@ _READERS: Mapping[int, Callable[[bytes], Record]] = {
     frames.INTERNAL_ERROR: lambda raw: InternalError(**_failure(parse(raw, LONGEST_ENDING))),
     frames.PROBE: _read_probe,
     frames.OPERATIONS: lambda raw: OperationsLine(_tape(raw), len(raw)),
+    frames.ORDERED: _read_ordered,
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from scxlife.platform.vm import warm
+from scxlife.platform.vm.cache import CacheError
 from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
     Completed,
@@ -15,6 +18,7 @@ from scxlife.platform.vm.guest import (
     GuestSpec,
     Interrupted,
     Malformed,
+    NotRestored,
     NotStarted,
     OutOfMemory,
     Panicked,
@@ -33,6 +37,7 @@ from .guest_records import (
     Lifecycle,
     LogChunk,
     OperationsLine,
+    Ordered,
     OutcomeReport,
     PayloadOutput,
     ProbeChunk,
@@ -128,6 +133,7 @@ class Transcript:
         self._on_other = on_other
         self._topology = topology
         self._hello: Hello | None = None
+        self._ordered = False
         self._run = 0
         self._outcome: OutcomeReport | None = None
         self._error: InternalError | None = None
@@ -138,6 +144,8 @@ class Transcript:
         self._probed = self._probe_dropped = 0
         self._taped = self._tape_dropped = 0
         self._late = 0
+        #: What the attempt is to say of itself, in words, besides what was dropped.
+        self.degraded: list[str] = []
 
     def hear(self, frame: Frame) -> None:
         if self._exit is None:
@@ -164,7 +172,7 @@ class Transcript:
             failure, reason = "unconfirmed", "the guest ended without an outcome"
         log, output = self._log.take(), self._output.take()
         probes = {name: bytes(self._probes.pop(name)) for name in list(self._probes)}
-        degraded = tuple(self._degraded())
+        degraded = (*self.degraded, *self._degraded())
         outcome, kernel = None, {}
         if not failure and self._outcome is not None:
             outcome, kernel = self._outcome.outcome, attrs.asdict(self._outcome.kernel)
@@ -184,6 +192,10 @@ class Transcript:
         elif self._hello is None and not isinstance(record, Hello | InternalError):
             raise WrongContent(f"{name} frame: hello has to be the first")
         match record:
+            case Ordered():
+                if self._ordered:
+                    raise WrongContent("ordered frame: it is the second one")
+                self._ordered = True
             case LogChunk(data):
                 self._log.add(data)
             case PayloadOutput(data):
@@ -273,13 +285,50 @@ def run_in_guest(
     spec: GuestSpec,
     on_tape: OnTape,
     on_other: OnOther = _ignore,
+    *,
+    cold: bool,
+    say: Callable[[str], None] = _ignore,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
 ) -> Attempt:
-    """Boot `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
-    the lives of several schedulers, as they come. `interrupts` ask for the end; `waiter` waits."""
+    """Run `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
+    the lives of several schedulers, as they come. `interrupts` ask for the end; `waiter` waits.
+
+    Unless it is `cold` the guest goes on from where one like it has been saved, once it waited for its orders; the
+    first of its kind is booted for that. `say` is told what takes long. Where that fails it boots, and the attempt is
+    degraded.
+    """
+    asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
+    why = ""
+    if not cold and warm.can_be_saved(spec):
+        transcript = Transcript(on_tape, on_other, spec.topology)
+        try:
+            result = _warm(spec, transcript, say, asked)
+        except (CacheError, warm.NotSaved, OSError) as error:
+            why = str(error)
+        else:
+            if not isinstance(result, NotRestored):
+                return transcript.attempt(result)
+            why = result.reason
+            warm.forget(warm.entry_of(spec))
+        if spec.orders is not None:
+            os.lseek(spec.orders, 0, os.SEEK_SET)
     transcript = Transcript(on_tape, on_other, spec.topology)
-    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, interrupts=interrupts, waiter=waiter))
+    if why:
+        transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
+    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, **asked))
+
+
+def _warm(spec: GuestSpec, transcript: Transcript, say: Callable[[str], None], asked: Mapping[str, Any]) -> GuestResult:
+    """Raises NotSaved, CacheError, OSError where that can't be."""
+    entry = warm.entry_of(spec)
+    if not warm.is_saved(entry):
+        say("the first run on this machine: it boots once, and later ones go on from there")
+        failed = warm.make(spec, entry, say, **asked)
+        if failed is not None:
+            return failed
+    with warm.restored(spec, entry) as going:
+        return run_guest(going, on_frame=transcript.hear, **asked)
 
 
 def judge(result: GuestResult) -> tuple[str, str]:
@@ -301,5 +350,5 @@ def judge(result: GuestResult) -> tuple[str, str]:
             return "wrong-content", reason
         case CutOff(stderr_tail=tail):
             return "cut-off", tail.strip() or "QEMU ended before the guest had told its outcome"
-        case NotStarted(reason=reason):
+        case NotStarted(reason=reason) | NotRestored(reason=reason):
             return "not-started", reason

@@ -23,6 +23,7 @@ from scxlife.platform.vm.port import GuestPort
 
 from .boot_ending import BootEnding
 from .init_kernel import InitKernel
+from .orders import take_orders
 from .outcomes import describe_exit
 from .plan import Plan, scheduler_environment
 from .realtime import take_precedence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
 PAYLOAD_LOG = "/tmp/payload.log"
-CONFIG, DEFINITION, BOOT = "/scxlife/config.json", "/scxlife/definition.json", "/scxlife/boot.json"
+DEFINITION, BOOT = "/scxlife/definition.json", "/scxlife/boot.json"
 OPERATIONS = "/scxlife/operations.json"
 MOUNTS = (("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"))
 WANTED_MOUNTS = (("cgroup2", "/sys/fs/cgroup"), ("tracefs", "/sys/kernel/tracing"), ("bpf", "/sys/fs/bpf"))
@@ -79,14 +80,14 @@ def main() -> None:
 
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
-    config = json.loads(_content(CONFIG))
+    hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
+    _send(port, frames.HELLO, {**hello, "topology": topology.shown()})
+    config = take_orders(port)
     if config.get("cwd"):
         with suppress(OSError):
             # Where the host's caller stood: relative paths mean the same here.
             os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
-    hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
-    _send(port, frames.HELLO, {**hello, "topology": topology.shown()})
     if config["setup"]:
         _set_up(kernel, config["setup"])
     plan = Plan(

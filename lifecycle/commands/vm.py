@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-from scxlife.fsm.definition import Definition
-from scxlife.fsm.frozen import freeze
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
 from scxlife.lifecycle.guest_files import Taken, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_recipe import Machine, Recipe
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
-from scxlife.lifecycle.guest_run import Attempt, run_in_guest
+from scxlife.lifecycle.guest_run import Attempt, OnOther, OnTape, run_in_guest
 from scxlife.lifecycle.kept_file import KeptFile
 from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
@@ -38,36 +36,10 @@ from scxlife.lifecycle.vm_words import understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
-from scxlife.platform.vm import accel, image, topology
+from scxlife.platform.vm import accel, topology
 from scxlife.platform.vm.cache import ArtifactError, NotInstalled
-from scxlife.platform.vm.elf import ElfError
-from scxlife.platform.vm.guest import GuestSpec
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
-ENTRY = "scxlife.lifecycle.init"
-# What asks PID 1 in a guest where it can be asked.
-CONTROL = "scxlife.lifecycle.guest_control"
-# What init imports only when it comes to it.
-LAZY = (
-    "shlex",
-    "traceback",
-    "scxlife.lifecycle.arguments_file",
-    "scxlife.lifecycle.console",
-    "scxlife.lifecycle.guest_control",
-    "scxlife.lifecycle.guest_operations",
-    "scxlife.lifecycle.link_keepers",
-    "scxlife.lifecycle.output_markers",
-    "scxlife.lifecycle.verifier_log",
-    "scxlife.platform.linux.fork",
-    "scxlife.platform.linux.libc",
-    "scxlife.platform.linux.writing",
-    "scxlife.platform.sources.assume_ready",
-    "scxlife.platform.sources.kernel_log",
-    "scxlife.platform.sources.log_size",
-    "scxlife.platform.sources.signals",
-    "scxlife.platform.sources.unwatched",
-)
-
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
 WITHOUT_PAYLOAD = 2.0
 # Bytes. No kernel with PID 1 in its initramfs boots in less.
@@ -75,8 +47,6 @@ LEAST_MEMORY = 96 << 20
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
 DEFAULT_CPUS = 2
-# Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
-SLACK = 10.0
 
 EPILOG_RUN = """The first word that is no option is the scheduler, and the words after it are its arguments. What
 follows -- is the payload. Without a scheduler, scx_simple is taken.
@@ -177,6 +147,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--restart", choices=POLICIES, help="after which ends a scheduler is started again (default: never)"
     )
+    sub.add_argument("--cold", action="store_true", help="boot, even if a guest of this kind has been saved")
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
     sub.add_argument(
@@ -203,56 +174,30 @@ def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _definition(args: argparse.Namespace, taken: Taken) -> Definition:
+def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine) -> Recipe:
     definition = chosen(args, shipped().with_profile("boot"))
-    if _can_be_asked(args):
+    asked = None
+    if args.stage or args.control or args.restart:
         definition = definition.with_profile("operation")
+        given = {} if args.restart is None else {"restart": args.restart}
+        asked = operations().with_settings(linger=args.control is not None, **given)
     if not taken.payload and args.run_for is None and args.control is None:
         definition = definition.with_settings(run_for=WITHOUT_PAYLOAD)
-    return definition
-
-
-def _can_be_asked(args: argparse.Namespace) -> bool:
-    return bool(args.stage or args.control or args.restart)
-
-
-def _write_initrd(args: argparse.Namespace, taken: Taken, definition: Definition, sink: BinaryIO) -> None:
-    config: dict[str, object] = {
-        "payload": taken.payload,
-        "setup": args.setup,
-        "scheduler": taken.scheduler is not None,
-    }
-    directories: tuple[str, ...] = ()
-    try:
-        directories = (str(Path.cwd()),)
-        config["cwd"] = directories[0]
-    except FileNotFoundError:
-        pass  # The directory that we were started in is gone: relative paths mean nothing here either.
-    machine = b""
-    if _can_be_asked(args):
-        boot = None if taken.scheduler is None else taken.scheduler.name
-        config["operations"] = {"boot": boot, "staged": [each.name for each in taken.staged]}
-        given = {} if args.restart is None else {"restart": args.restart}
-        machine = freeze(operations().with_settings(linger=args.control is not None, **given))
-    try:
-        base = image.build_base(entry=ENTRY, modules=LAZY, busybox=taken.busybox, waiting=_say)
-        additions = image.Run(
-            config=json.dumps(config).encode(),
-            definition=freeze(definition),
-            boot=freeze(boot_ending()),
-            operations=machine,
-            control=CONTROL if machine else None,
-            staged=taken.staged,
-            scheduler=taken.scheduler,
-            scheduler_args=taken.arguments,
-            programs=taken.programs,
-            files=taken.files,
-            directories=directories,
-        )
-        image.write_run(base, additions, sink)
-    except (image.ImageError, ElfError) as error:
-        raise ArtifactError(f"the guest's image can't be built: {error}", "see scxlife vm run --help") from error
-    sink.flush()
+    directory = None
+    with suppress(FileNotFoundError):
+        # Where it is gone, relative paths mean nothing in the guest either.
+        directory = Path.cwd()
+    return Recipe(
+        machine,
+        taken,
+        definition,
+        boot_ending(),
+        asked,
+        setup=args.setup,
+        directory=directory,
+        timeout=args.timeout,
+        cold=args.cold,
+    )
 
 
 def _settle_topology(args: argparse.Namespace) -> None:
@@ -270,19 +215,9 @@ def _settle_topology(args: argparse.Namespace) -> None:
         raise UsageError(f"--topology {asked}: {error}", "give it more with --memory") from None
 
 
-def _stop_within(definition: Definition) -> float:
-    """Seconds that a guest may take to end as asked: the deadlines that it can run into, one after the other."""
-
-    def sum_of(given: Definition, *names: str) -> float:
-        values = (given.settings[name] for name in names)
-        return sum(float(value) for value in values if isinstance(value, (int, float)))
-
-    # The rest of the tree has as long as the process, and settling as long as reaping; a payload that was killed has as
-    # long as a scheduler.
-    twice = sum_of(definition, "stop_grace", "release_timeout")
-    ends = 2 * twice + sum_of(definition, "kill_timeout", "sweep_timeout")
-    dismissed = sum_of(definition, "payload_grace", "kill_timeout")
-    return ends + dismissed + sum_of(boot_ending(), "payload_grace", "kill_timeout", "drain_timeout") + SLACK
+def _machine(args: argparse.Namespace, kernel: Path, qemu: Path) -> Machine:
+    chosen_accel = accel.choose(args.accel, qemu=qemu)
+    return Machine(kernel, qemu, chosen_accel, args.cpus, args.memory, args.append, args.topology)
 
 
 class Asked:
@@ -355,28 +290,16 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        definition = _definition(args, taken)
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)))
         # It has no name, so nothing of it is left, however this ends.
-        initrd = stack.enter_context(tempfile.TemporaryFile())
-        _write_initrd(args, taken, definition, initrd)
-        chosen_accel = accel.choose(args.accel, qemu=Path(qemu))
-        spec = GuestSpec(
-            kernel=vmlinuz,
-            initrd=initrd.fileno(),
-            accel=chosen_accel,
-            qemu=Path(qemu),
-            cpus=args.cpus,
-            topology=args.topology,
-            memory=args.memory,
-            timeout=args.timeout,
-            append=args.append,
-            control=None if listening is None else listening.socket,
-            stop_within=_stop_within(definition),
-        )
+        orders = stack.enter_context(tempfile.TemporaryFile())
+        base = recipe.write(orders, _say)
+        spec = recipe.spec(base, orders.fileno(), None if listening is None else listening.socket)
         asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
-        out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {chosen_accel.name} ({chosen_accel.reason})")
-        if _can_be_asked(args):
-            attempt = _run_as_asked(spec, args.tape, tape, out, asked, outlets)
+        out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {spec.accel.name} ({spec.accel.reason})")
+        guest = partial(run_in_guest, spec, cold=recipe.cold, say=_say, interrupts=asked, waiter=outlets)
+        if recipe.operations is not None:
+            attempt = _run_as_asked(guest, args.tape, tape, out, outlets)
         else:
             timeline = Timeline(out)
 
@@ -384,16 +307,15 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
                 timeline(line)
                 tape(line)
 
-            attempt = run_in_guest(spec, on_tape, interrupts=asked, waiter=outlets)
+            attempt = guest(on_tape)
         return report(attempt, interrupted=asked.count > 0)
 
 
 def _run_as_asked(
-    spec: GuestSpec,
+    guest: Callable[[OnTape, OnOther], Attempt],
     path: str | None,
     tape: TapeFile,
     write: Callable[[str], object],
-    asked: Asked,
     outlets: Outlets,
 ) -> Attempt:
     """A guest that can be asked: the tape of operations goes to `tape`, that of each life to `path` and its number."""
@@ -413,6 +335,6 @@ def _run_as_asked(
                 lives.begins(run)
 
     try:
-        return run_in_guest(spec, on_life, on_other, interrupts=asked, waiter=outlets)
+        return guest(on_life, on_other)
     finally:
         lives.close()

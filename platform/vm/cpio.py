@@ -90,10 +90,10 @@ class Tree:
     def char_device(self, path: str, major: int, minor: int, mode: int) -> None:
         self._add(path, lambda archive, at: archive.char_device(at, major, minor, mode))
 
-    def write(self, sink: BinaryIO, *, last: str | None = None) -> None:
-        """Writes the archive. The entry ``last``, when given, closes it."""
+    def write(self, sink: BinaryIO) -> None:
+        """Writes the archive."""
         archive = CpioWriter(sink)
-        for path in sorted(self._write, key=lambda path: (path == last, path)):
+        for path in sorted(self._write):
             self._write[path](archive, path)
         archive.close()
 

@@ -48,12 +48,16 @@ INTERNAL_ERROR = 0x08
 PROBE = 0x09
 #: One line of the tape of operations (JSON), where PID 1 can be asked.
 OPERATIONS = 0x0A
+#: PID 1 has its orders and begins. No payload.
+ORDERED = 0x0B
 
 # Host to guest.
 #: The sequence number of the frame that is acknowledged, 4 bytes, little-endian.
 ACK = 0x80
 #: PID 1 is asked to end the run, as by the signal whose number is the payload, 1 byte.
 INTERRUPT = 0x81
+#: A chunk of the archive of the run, a cpio archive; an empty one ends it. PID 1 waits for it after its HELLO.
+ORDERS = 0x82
 
 TYPE_NAMES = {
     HELLO: "hello",
@@ -66,8 +70,10 @@ TYPE_NAMES = {
     INTERNAL_ERROR: "internal-error",
     PROBE: "probe",
     OPERATIONS: "operations",
+    ORDERED: "ordered",
     ACK: "ack",
     INTERRUPT: "interrupt",
+    ORDERS: "orders",
 }
 
 _CHECKED = Struct("<4sBBII")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,24 @@ MIB = 1 << 20
 
 class WrongContent(Exception):
     """A sound frame says what can't be: which frame, which field, and why. It ends the guest."""
+
+
+@attrs.frozen
+class MemoryFile:
+    """An open file that is a guest's memory. What the guest writes is kept in it only if it is ``shared``."""
+
+    descriptor: int
+    shared: bool
+
+
+@attrs.frozen
+class Saved:
+    """A guest as it waited for its orders: ``state`` is an open descriptor of its devices' state, at its beginning;
+    ``hello`` the frame that it had sent. ``is_sound`` says whether all is as it was saved, and may take a while."""
+
+    state: int
+    hello: bytes
+    is_sound: Callable[[], bool]
 
 
 @attrs.frozen
@@ -40,6 +59,11 @@ class GuestSpec:
     append: tuple[str, ...] = ()
     control: socket.socket | None = None
     stop_within: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
+    #: An open descriptor of the archive of the run, for a PID 1 that waits for it.
+    orders: int | None = None
+    memory_file: MemoryFile | None = None
+    #: What the guest goes on from, instead of booting; its memory is `memory_file`.
+    saved: Saved | None = None
 
 
 @attrs.frozen
@@ -127,4 +151,23 @@ class NotStarted:
     record: Record
 
 
-GuestResult = Completed | Panicked | OutOfMemory | TimedOut | Interrupted | Truncated | Malformed | CutOff | NotStarted
+@attrs.frozen
+class NotRestored:
+    """What was saved does not go on, or is not what was saved. The guest has not got its orders, or not begun."""
+
+    reason: str
+    record: Record
+
+
+GuestResult = (
+    Completed
+    | Panicked
+    | OutOfMemory
+    | TimedOut
+    | Interrupted
+    | Truncated
+    | Malformed
+    | CutOff
+    | NotStarted
+    | NotRestored
+)

@@ -3,13 +3,15 @@
 The kernel unpacks concatenated cpio archives one after the other (Documentation/driver-api/early-userspace), so the
 base is built once for a given Python and package, and a run adds its scheduler, its payload and its configuration.
 
-    base     /init, Python pruned to what PID 1 imports, busybox with its applets, device nodes, empty directories
-    run      /scheduler, /sched_args, programs and files, /scxlife/*.json, and SENTINEL as the last entry
+    base     /init, Python pruned to what PID 1 imports, busybox with its applets, device nodes, empty directories, and
+             SENTINEL as the last entry; the kernel unpacks it
+    run      /scheduler, /sched_args, programs and files, /scxlife/*.json; PID 1 gets it over its port, and unpacks it
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -37,7 +39,7 @@ OPERATIONS = "/scxlife/operations.json"
 STAGING = "/staging/schedulers"
 #: What the payload finds as `scxlife`, where PID 1 can be asked.
 CONTROL_COMMAND = "/bin/scxlife"
-#: The last entry of the run's archive. Where it is missing, the kernel ran out of memory while it unpacked.
+#: The last entry of all. Where it is missing, the kernel ran out of memory while it unpacked.
 SENTINEL = "/.scxlife_complete"
 #: What PID 1 says on the console in that case, before it gives up.
 INCOMPLETE = "scxlife: the initramfs is incomplete"
@@ -47,7 +49,7 @@ INCOMPLETE = "scxlife: the initramfs is incomplete"
 STARTED = "scxlife: init"
 
 #: Part of the cache key: raise it when the layout of the base changes.
-_FORMAT = 3
+_FORMAT = 4
 # A prefix of its own: a payload that brings another Python to /bin must not replace the one that runs PID 1.
 _PREFIX = "/scxlife"
 _PYTHON = f"{_PREFIX}/bin/python3"
@@ -179,13 +181,21 @@ def build_base(
 
 
 def build_run(base: Base, run: Run, target: Path) -> None:
-    """Writes the initramfs of one run to a file at ``target``, as ``write_run`` does."""
-    with target.open("wb") as sink:
+    """Writes an initramfs that needs no orders to a file at ``target``: the base, then what ``run`` adds.
+
+    Raises as ``write_run`` does.
+    """
+    seal = _seal()
+    with target.open("wb") as sink, base.archive.open("rb") as source:
+        shutil.copyfileobj(source, sink, 1 << 20)
+        sink.truncate(sink.tell() - len(seal))
+        sink.seek(0, os.SEEK_END)
         write_run(base, run, sink)
+        sink.write(seal)
 
 
 def write_run(base: Base, run: Run, sink: BinaryIO) -> None:
-    """Writes the initramfs of one run to ``sink``: the base, then what ``run`` adds.
+    """Writes to ``sink`` what ``run`` adds to ``base``, for PID 1 to unpack.
 
     Raises ElfError, OSError, and ImageError when two files want one place, one that PID 1 stands on above all.
     """
@@ -222,10 +232,16 @@ def write_run(base: Base, run: Run, sink: BinaryIO) -> None:
     tree.file(CONFIG, run.config)
     tree.file(DEFINITION, run.definition)
     tree.file(BOOT, run.boot)
+    tree.write(sink)
+
+
+def _seal() -> bytes:
+    """An archive with nothing but SENTINEL, behind all that the kernel unpacks."""
+    sink = io.BytesIO()
+    tree = Tree()
     tree.file(SENTINEL, b"")
-    with base.archive.open("rb") as source:
-        shutil.copyfileobj(source, sink, 1 << 20)
-    tree.write(sink, last=SENTINEL)
+    tree.write(sink)
+    return sink.getvalue()
 
 
 def _loaded_part_of(file: Path) -> bytes:
@@ -261,6 +277,7 @@ def _published(key: str, tree: Tree, waiting: Callable[[str], None]) -> Path:
             if not (waited and sound(entry, waiting)):
                 with publish(entry) as draft, (draft.path / archive.name).open("wb") as sink:
                     tree.write(sink)
+                    sink.write(_seal())
                 _forget_old(entry.parent)
     os.utime(entry)
     return archive

@@ -22,7 +22,7 @@ _CLASS = "/sys/class/virtio-ports"
 _KOBJECT_UEVENT = 15
 _KERNEL_GROUP = 1
 _UEVENT_SIZE = 4096
-_READ_SIZE = 4096
+_READ_SIZE = 1 << 16
 
 
 class PortError(OSError):
@@ -84,6 +84,8 @@ class GuestPort:
         self._decoder = frames.Decoder()
         self._acknowledged = -1
         self._asked: list[int] = []
+        self._orders = bytearray()
+        self._ordered = False
         # Edge-triggered: a port whose host is away is "hung up" all the time, and a level would spin on it.
         self._ready = select.epoll()
         self._ready.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
@@ -116,6 +118,19 @@ class GuestPort:
         self._final = self._final or type == frames.EXIT
         self._sequence += 1
         return sequence
+
+    def orders(self, size: int) -> bytes:
+        """At most ``size`` bytes of the run's archive; none behind its end. Waits for them, for as long as it takes: a
+        guest may be saved here, and go on in another year. Raises OSError, ValueError, FrameError."""
+        while not self._orders and not self._ordered:
+            with suppress(BlockingIOError):
+                if self._read():
+                    continue
+            # A port whose host is away reads as ended, until another host is there.
+            self._ready.poll()
+        taken = bytes(self._orders[:size])
+        del self._orders[: len(taken)]
+        return taken
 
     def heard_fileno(self) -> int:
         """A descriptor that turns readable when the host has sent something, until ``interrupts`` is called."""
@@ -160,6 +175,9 @@ class GuestPort:
         for frame in self._decoder.feed(data) if data else ():
             if frame.type == frames.INTERRUPT:
                 self._asked.append(frame.payload[0] if frame.payload else 0)
+            elif frame.type == frames.ORDERS:
+                self._orders += frame.payload
+                self._ordered = self._ordered or not frame.payload
             else:
                 self._acknowledged = frames.acknowledged(frame)
         return bool(data)

@@ -1,10 +1,10 @@
 """Runs a guest in QEMU and says, in one typed result, how it ended. It never waits without a bound.
 
-Two channels, each one end of a socket pair that QEMU inherits, so nothing has a name in the file system: the serial
-console (the kernel's words, kept as evidence) and a virtio-serial port (frames, the protocol of ``frames``). A
-``virtserialport`` holds the guest back when the host is slow, where a ``virtconsole`` drops bytes.
+Three channels, each one end of a socket pair that QEMU inherits, so nothing has a name in the file system: the serial
+console (the kernel's words, kept as evidence), a virtio-serial port (frames, the protocol of ``frames``), and QEMU's
+own monitor. A ``virtserialport`` holds the guest back when the host is slow, where a ``virtconsole`` drops bytes.
 
-One loop waits for all of it: both channels, QEMU's standard error, its pidfd, the caller's interrupts, one deadline.
+One loop waits for all of it: console and port, QEMU's standard error, its pidfd, the caller's interrupts, one deadline.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from scxlife.platform.vm.guest import (
     GuestSpec,
     Interrupted,
     Malformed,
+    NotRestored,
     NotStarted,
     OutOfMemory,
     Panicked,
@@ -40,6 +41,7 @@ from scxlife.platform.vm.guest import (
     WrongContent,
 )
 from scxlife.platform.vm.port import CONTROL_NAME, PORT_NAME
+from scxlife.platform.vm.qmp import Qmp, QmpError
 
 if TYPE_CHECKING:
     from scxlife.fsm.sources import Waiter
@@ -48,6 +50,10 @@ OnFrame = Callable[[frames.Frame], None]
 OnConsoleLine = Callable[[str], None]
 
 _CHUNK = 1 << 16
+#: Bytes of small frames that a guest leaves untaken before it gets no more.
+_OUTBOX = 1 << 20
+#: Seconds for QEMU to answer, and for a restored guest to take more of its orders or to begin.
+RESTORE_S = 20.0
 _STDERR_TAIL = 4096
 #: What QEMU says when KVM gives a guest up. It then keeps the guest where it is, and waits for a debugger.
 _HALTED = b"KVM internal error"
@@ -70,36 +76,29 @@ class Interrupts(Protocol):
         """The signal numbers of those that came since the last call. Does not wait."""
 
 
-def command(spec: GuestSpec, console_fd: int, port_fd: int) -> list[str]:
+def command(spec: GuestSpec, console_fd: int, port_fd: int, monitor_fd: int) -> list[str]:
     """QEMU's command line. The descriptors are connected stream sockets that it inherits, as it does those of
-    ``spec``."""
+    ``spec``. What is saved and what restores it have the same devices, so each is there whether it is used or not."""
     initrd = f"/proc/self/fd/{spec.initrd}" if isinstance(spec.initrd, int) else str(spec.initrd)
     kernel_line = ["console=ttyS0", "quiet", "panic=-1", "oops=panic"]
     if spec.accel.name == "tcg":
         # On a busy host the emulated timer is late, and the kernel's check of it ends in a panic.
         kernel_line.append("no_timer_check")
     machine = topology.arguments(spec.topology, spec.cpus, spec.memory, tcg=spec.accel.name == "tcg")
-    *accelerated, cpu = spec.accel.arguments
+    *accelerated, cpu_option, cpu = spec.accel.arguments
     return [
         *(str(spec.qemu), "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
-        *("-M", "pc", *accelerated, cpu + machine.cpu),
-        *("-smp", machine.smp, "-m", f"{sum(machine.nodes) // MIB}M"),
-        *_nodes(machine),
+        *accelerated,
+        *(cpu_option, cpu + machine.cpu, "-smp", machine.smp, *_memory(spec, machine)),
+        *("-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
         *("-device", f"virtserialport,chardev=port,name={PORT_NAME}"),
         *_control(spec),
         *("-kernel", str(spec.kernel), "-initrd", initrd),
         *("-append", " ".join([*kernel_line, *spec.append])),
+        *(() if spec.saved is None else ("-incoming", "defer")),
     ]
-
-
-def _nodes(machine: topology.Arguments) -> Iterator[str]:
-    """The memory of a machine with several nodes."""
-    if len(machine.nodes) > 1:
-        for node, size in enumerate(machine.nodes):
-            yield from ("-object", f"memory-backend-ram,id=node{node},size={size}")
-        yield from machine.numa([f"node{node}" for node in range(len(machine.nodes))])
 
 
 def _inherited(spec: GuestSpec) -> tuple[int, ...]:
@@ -107,14 +106,28 @@ def _inherited(spec: GuestSpec) -> tuple[int, ...]:
     return (
         *((spec.initrd,) if isinstance(spec.initrd, int) else ()),
         *(() if spec.control is None else (spec.control.fileno(),)),
+        *(() if spec.memory_file is None else (spec.memory_file.descriptor,)),
     )
 
 
+def _memory(spec: GuestSpec, machine: topology.Arguments) -> list[str]:
+    size = f"{sum(machine.nodes) // MIB}M"
+    if len(machine.nodes) > 1:
+        ids = [f"node{node}" for node in range(len(machine.nodes))]
+        objects = [f"memory-backend-ram,id={id},size={size}" for id, size in zip(ids, machine.nodes, strict=True)]
+        return ["-M", "pc", "-m", size, *(word for each in objects for word in ("-object", each)), *machine.numa(ids)]
+    if spec.memory_file is None:
+        return ["-M", "pc", "-m", size]
+    shared = "on" if spec.memory_file.shared else "off"
+    backend = f"memory-backend-file,id=ram,size={size},mem-path=/proc/self/fd/{spec.memory_file.descriptor}"
+    return ["-M", "pc,memory-backend=ram", "-m", size, "-object", f"{backend},share={shared}"]
+
+
 def _control(spec: GuestSpec) -> list[str]:
-    if spec.control is None:
-        return []
+    where = "null" if spec.control is None else "socket"
+    fd = "" if spec.control is None else f",fd={spec.control.fileno()},server=on,wait=off"
     return [
-        *("-chardev", f"socket,id=control,fd={spec.control.fileno()},server=on,wait=off"),
+        *("-chardev", f"{where},id=control{fd}"),
         *("-device", f"virtserialport,chardev=control,name={CONTROL_NAME}"),
     ]
 
@@ -124,12 +137,14 @@ def run_guest(
     *,
     on_frame: OnFrame,
     on_console_line: OnConsoleLine | None = None,
+    on_hello: Callable[[Qmp], None] | None = None,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
 ) -> GuestResult:
     """Runs the guest to its end. ``on_frame`` gets each sound frame at once, in order, EXIT included.
 
-    ``waiter`` waits, where something else is to be done meanwhile.
+    ``waiter`` waits, where something else is to be done meanwhile. ``on_hello`` gets QEMU's monitor once the first
+    frame is there, before the orders are sent.
 
     A WrongContent that ``on_frame`` raises ends the guest, and gives Malformed: nothing after that frame is delivered.
     The first of ``interrupts`` asks PID 1 to end the run, which then has ``spec.stop_within`` seconds; the second ends
@@ -139,27 +154,33 @@ def run_guest(
     with ExitStack() as stack:
         console_here, console_there = _pair(stack)
         port_here, port_there = _pair(stack)
+        monitor_here, monitor_there = _pair(stack)
+        theirs = tuple(each.fileno() for each in (console_there, port_there, monitor_there))
         started = time.monotonic()
         try:
             with _nothing_blocked():
                 qemu = subprocess.Popen(
                     # This thread stays in this call until QEMU is gone.
-                    tied(command(spec, console_there.fileno(), port_there.fileno()), "KILL"),
+                    tied(command(spec, *theirs), "KILL"),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    pass_fds=(console_there.fileno(), port_there.fileno(), *_inherited(spec)),
+                    pass_fds=(*theirs, *_inherited(spec)),
                     process_group=0,
                     bufsize=0,
                 )
         except OSError as error:
             return NotStarted(f"can't start QEMU: {error}", Record((), None, 0.0, None))
-        console_there.close()
-        port_there.close()
+        for each in (console_there, port_there, monitor_there):
+            each.close()
         with _ended(qemu) as pidfd:
             assert qemu.stderr is not None
             stderr = stack.enter_context(qemu.stderr)
-            watch = _Watch(console_here, port_here, stderr.fileno(), started, on_frame, on_console_line)
+            monitor = Qmp(monitor_here)
+            watch = _Watch(
+                spec, console_here, port_here, stderr.fileno(), started, on_frame, on_console_line, monitor, on_hello
+            )
+            watch.restore()
             watch.until_end(waiter or LinuxKernel(), pidfd, started + spec.timeout, interrupts, spec.stop_within)
             _stop(qemu, pidfd)
             watch.drain()
@@ -171,13 +192,23 @@ class _Watch:
 
     def __init__(
         self,
+        spec: GuestSpec,
         console: socket.socket,
         port: socket.socket,
         stderr: int,
         started: float,
         on_frame: OnFrame,
         on_console_line: OnConsoleLine | None,
+        monitor: Qmp,
+        on_hello: Callable[[Qmp], None] | None,
     ) -> None:
+        self._saved = spec.saved
+        self._monitor = monitor
+        self._on_hello = on_hello
+        self._orders = spec.orders
+        self._outbox = bytearray()
+        self._unrestored = ""
+        self._begun = spec.saved is None
         self._port = port
         self._started = started
         self._on_frame = on_frame
@@ -202,6 +233,19 @@ class _Watch:
         for descriptor in self._readers:
             os.set_blocking(descriptor, False)
 
+    def restore(self) -> None:
+        """Lets QEMU go on from what was saved, if anything was."""
+        if self._saved is None:
+            return
+        self._read_port(self._saved.hello)
+        ignore = {"capability": "x-ignore-shared", "state": True}
+        try:
+            self._monitor.call("migrate-set-capabilities", {"capabilities": [ignore]}, timeout_s=RESTORE_S)
+            self._monitor.call("getfd", {"fdname": "state"}, fds=(self._saved.state,), timeout_s=RESTORE_S)
+            self._monitor.call("migrate-incoming", {"uri": "fd:state"}, timeout_s=RESTORE_S)
+        except QmpError as error:
+            self._unrestored = str(error)
+
     def until_end(
         self, waiter: Waiter, pidfd: int, deadline: float, interrupts: Interrupts | None, stop_within: float
     ) -> None:
@@ -210,18 +254,32 @@ class _Watch:
         if interrupts is not None:
             open_ones.add(interrupts.fileno())
         stop_by = None
-        while not (self._damage or self._wrong or self._halted):
+        restore_by = time.monotonic() + RESTORE_S
+        while not (self._damage or self._wrong or self._halted or self._unrestored):
+            if self._on_hello is not None and self._first_frame_s is not None:
+                self._on_hello(self._monitor)
+                self._on_hello = None
             now = time.monotonic()
+            if not self._begun and now >= restore_by:
+                self._unrestored = "it does not go on"
+                return
             if now >= deadline:
                 self._timed_out = True
                 return
             if stop_by is not None and now >= stop_by:
                 self._given_up = "it was asked to end and did not in time"
                 return
-            left = (deadline if stop_by is None else min(deadline, stop_by)) - now
-            for descriptor, _ in waiter.poll(open_ones, left):
+            bounds = [deadline, *([] if stop_by is None else [stop_by]), *([] if self._begun else [restore_by])]
+            left = min(bounds) - now
+            with self._when_writable() as writable:
+                ready = waiter.poll({*open_ones, *writable}, left)
+            for descriptor, _ in ready:
                 if descriptor == pidfd:
                     return
+                if descriptor in writable:
+                    self._flush()
+                    restore_by = time.monotonic() + RESTORE_S
+                    continue
                 if interrupts is not None and descriptor == interrupts.fileno():
                     for number in interrupts.take():
                         if stop_by is not None:
@@ -237,7 +295,7 @@ class _Watch:
                     deadline = min(deadline, time.monotonic() + _REBOOT_S)
             # Before its first frame nobody there would hear it.
             if self._interrupt is not None and self._first_frame_s is not None:
-                self._send(frames.encode_interrupt(self._sent, self._interrupt))
+                self._send(frames.encode_interrupt, self._interrupt)
                 self._interrupt = None
                 stop_by = time.monotonic() + stop_within
 
@@ -253,6 +311,8 @@ class _Watch:
         record = Record(self._console.tail, self._first_frame_s, time.monotonic() - self._started, status)
         said = self._stderr.decode("utf-8", "replace").strip()
         panic, no_memory = self._console.panic, self._console.no_memory
+        if self._unrestored or not (self._begun or self._given_up):
+            return NotRestored(self._unrestored or said or "it does not go on", record)
         if self._wrong is not None:
             return Malformed(str(self._wrong), record)
         if self._exit is not None:
@@ -304,6 +364,8 @@ class _Watch:
         for frame in found:
             if self._first_frame_s is None:
                 self._first_frame_s = time.monotonic() - self._started
+            elif not self._begun and not self._goes_on():
+                return
             try:
                 self._on_frame(frame)
             except WrongContent as error:
@@ -312,15 +374,52 @@ class _Watch:
             if frame.type == frames.EXIT and self._exit is None:
                 self._exit = frame
             if self._exit is not None:
-                self._send(frames.encode_ack(self._sent, frame.sequence))
+                self._send(frames.encode_ack, frame.sequence)
 
-    def _send(self, frame: bytes) -> None:
-        """Sends one frame to the guest. When QEMU is gone, or takes nothing, nobody there waits for it."""
-        try:
-            self._port.send(frame)
-        except OSError:
+    def _send(self, encode: Callable[[int, int], bytes], what: int) -> None:
+        """Sends one frame to the guest, as soon as it takes it. One that takes nothing for long waits for none."""
+        if len(self._outbox) < _OUTBOX:
+            self._outbox += encode(self._sent, what)
+            self._sent += 1
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send what the guest takes now: what waits to be sent, and behind that the orders."""
+        while True:
+            if not self._outbox:
+                if self._orders is None or self._first_frame_s is None:
+                    return
+                chunk = os.read(self._orders, _CHUNK)
+                self._orders = self._orders if chunk else None
+                self._outbox += frames.encode(frames.ORDERS, self._sent, chunk)
+                self._sent += 1
+            try:
+                del self._outbox[: self._port.send(self._outbox)]
+            except BlockingIOError:
+                return
+            except OSError:
+                # QEMU is gone, which is noticed elsewhere.
+                self._orders = None
+                self._outbox.clear()
+                return
+
+    @contextmanager
+    def _when_writable(self) -> Iterator[tuple[int, ...]]:
+        """A descriptor that turns readable when the guest takes more, if there is more; else none."""
+        if not self._outbox and (self._orders is None or self._first_frame_s is None):
+            yield ()
             return
-        self._sent += 1
+        with select.epoll() as epoll:
+            epoll.register(self._port.fileno(), select.EPOLLOUT)
+            yield (epoll.fileno(),)
+
+    def _goes_on(self) -> bool:
+        """Whether the guest that says something is the one that was saved."""
+        assert self._saved is not None
+        self._begun = self._saved.is_sound()
+        if not self._begun:
+            self._unrestored = "it is not what was saved"
+        return self._begun
 
     def _tell(self, lines: list[str]) -> None:
         if self._on_console_line is not None:

@@ -178,7 +178,7 @@ def _short(text: str) -> str:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="ascii") as file:  # noqa: PTH123
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
             return file.read(4096).strip()
     except (OSError, ValueError):
         return ""

@@ -29,7 +29,7 @@ from native import HERE, compiled
 from tables import Aim, aims, table
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import LAZY
+from scxlife.lifecycle.guest_recipe import LAZY
 from scxlife.lifecycle.options import shipped
 from scxlife.platform.vm import accel, frames, guest, image, kernels, schedulers
 from scxlife.platform.vm.qemu import run_guest

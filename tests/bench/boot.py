@@ -20,7 +20,7 @@ from pathlib import Path
 import attrs
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, image, kernels, schedulers
 from scxlife.platform.vm.cpio import Tree
@@ -56,12 +56,15 @@ def busybox_image(busybox: Path, scheduler: Path, target: Path) -> None:
         tree.write(sink)
 
 
-def our_image(busybox: Path, scheduler: Path, target: Path) -> None:
+def our_orders(busybox: Path, scheduler: Path, target: Path) -> Path:
+    """The base; the orders go to `target`."""
     base = image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox)
     definition = freeze(shipped().with_profile("boot").with_settings(run_for=1.0))
     config = b'{"payload": [], "setup": ""}'
     run = image.Run(config=config, definition=definition, boot=freeze(boot_ending()), scheduler=scheduler)
-    image.build_run(base, run, target)
+    with target.open("wb") as sink:
+        image.write_run(base, run, sink)
+    return base.archive
 
 
 def boot(spec: GuestSpec) -> tuple[float, float]:
@@ -87,9 +90,9 @@ def main() -> None:
         raise SystemExit("busybox-static and qemu-system-x86 are needed: make packages")
     kernel, scheduler = kernels.find(), schedulers.find("scx_simple")
     with tempfile.TemporaryDirectory(prefix="scxlife-bench-") as folder:
-        images = {"busybox": Path(folder, "busybox"), "scxlife": Path(folder, "scxlife")}
-        busybox_image(Path(found), scheduler, images["busybox"])
-        our_image(Path(found), scheduler, images["scxlife"])
+        busybox_image(Path(found), scheduler, Path(folder, "busybox"))
+        ours = Path(folder, "orders")
+        images = {"busybox": Path(folder, "busybox"), "scxlife": our_orders(Path(found), scheduler, ours)}
         # loglevel: so that the kernel's `enabled` reaches the console in both guests alike
         spec = GuestSpec(
             kernel=kernel.vmlinuz,
@@ -101,7 +104,9 @@ def main() -> None:
         figures: dict[str, list[tuple[float, float]]] = {name: [] for name in images}
         for _ in range(runs):
             for name, initrd in images.items():
-                figures[name].append(boot(attrs.evolve(spec, initrd=initrd)))
+                with ours.open("rb") as orders:
+                    mine = orders.fileno() if name == "scxlife" else None
+                    figures[name].append(boot(attrs.evolve(spec, initrd=initrd, orders=mine)))
     machine = f"{os.cpu_count()} CPUs, Linux {platform.release()}, Python {platform.python_version()}"
     print(f"{machine}; guest {kernel.version}, {spec.cpus} CPUs, {spec.accel.name}; median of {runs}, in turn")
     print(f"{'':10} {'first line':>12} {'enabled':>12}")

@@ -27,7 +27,7 @@ from native import HERE, compiled
 from tables import Aim, aims, table
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.guest_run import run_in_guest
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, guest, image, kernels
@@ -122,10 +122,14 @@ def in_guest(folder: Path, seconds: float) -> tuple[list[Quiet], str]:
         scheduler=Path(fixture.strip()),
         files=((compiled("state_poll.c", folder, static=True), "/state_poll"),),
     )
-    image.build_run(base, run, folder / "initrd")
     chosen = accel.choose("auto", qemu=Path(qemu))
-    spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", chosen, Path(qemu), timeout=seconds + 90)
-    attempt = run_in_guest(spec, on_tape=lambda line: None)
+    with tempfile.TemporaryFile() as orders:
+        image.write_run(base, run, orders)
+        orders.seek(0)
+        spec = guest.GuestSpec(
+            kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=seconds + 90, orders=orders.fileno()
+        )
+        attempt = run_in_guest(spec, on_tape=lambda line: None, cold=True)
     lines = attempt.payload_output.decode().splitlines()
     if attempt.failure or len(lines) != 2:
         raise SystemExit(f"the guest has failed: {attempt}")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.platform.vm import interpreter
 
 #: Who imports what, and why it never does in a guest.

@@ -17,7 +17,7 @@ from pathlib import Path
 import attrs
 
 from scxlife.lifecycle import options
-from scxlife.lifecycle.commands.vm import LAZY
+from scxlife.lifecycle.guest_recipe import LAZY
 from scxlife.platform.vm import accel, frames, guest, image, interpreter
 from scxlife.platform.vm.kernels import Kernel
 from scxlife.platform.vm.qemu import run_guest

@@ -20,7 +20,7 @@ from tests.schedulers.build import fault_scheduler
 from tests.vm.fates import Fate, complaints, draw
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import LAZY
+from scxlife.lifecycle.guest_recipe import LAZY
 from scxlife.lifecycle.options import shipped
 from scxlife.lifecycle.timeline import Timeline
 from scxlife.platform.vm import accel, frames, guest, image, kernel_build

@@ -10,15 +10,15 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.lifecycle.output_markers import Dump, dumps
 from scxlife.platform.vm import accel, frames, guest, image, schedulers
 from scxlife.platform.vm.cache import NotInstalled
 from scxlife.platform.vm.kernels import Kernel
-from scxlife.platform.vm.qemu import run_guest
 
 pytestmark = pytest.mark.guest
 
@@ -87,7 +87,6 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
             scheduler_args=scheduler_args,
         )
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
-        image.build_run(base, run, folder / "initrd")
         told: list[tuple[int, Any]] = []
         lines: list[str] = []
 
@@ -95,8 +94,8 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
             told.append((frame.type, frame.payload if frame.type in RAW else json.loads(frame.payload)))
 
         chosen = accel.choose("auto", qemu=Path(qemu))
-        spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", chosen, Path(qemu), timeout=BOUND_S)
-        result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
+        spec = guest.GuestSpec(kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=BOUND_S)
+        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append)
         console = "\n".join(lines)
         assert isinstance(result, guest.Completed), f"{result}\n{console}"
         assert "Traceback" not in console

@@ -11,13 +11,13 @@ from typing import Any
 import attrs
 import pytest
 from tests.schedulers.build import fault_scheduler
+from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, frames, guest, image
 from scxlife.platform.vm.kernels import Kernel
-from scxlife.platform.vm.qemu import run_guest
 
 pytestmark = pytest.mark.guest
 
@@ -86,7 +86,6 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
             scheduler_args=arguments,
         )
         base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
-        image.build_run(base, run, folder / "initrd")
         told: list[tuple[int, Any]] = []
         lines: list[str] = []
 
@@ -94,8 +93,8 @@ def booting(kernel: Kernel, folder: Path) -> Boot:
             told.append((frame.type, frame.payload if frame.type in RAW else json.loads(frame.payload)))
 
         chosen = accel.choose("auto", qemu=Path(qemu))
-        spec = guest.GuestSpec(kernel.vmlinuz, folder / "initrd", chosen, Path(qemu), timeout=BOUND_S, append=append)
-        result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
+        spec = guest.GuestSpec(kernel.vmlinuz, base.archive, chosen, Path(qemu), timeout=BOUND_S, append=append)
+        result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append)
         assert isinstance(result, guest.Completed), f"{result}\n" + "\n".join(lines)
         return Seen(told)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import attrs
 import pytest
+from tests.vm.ordered import run_ordered
 
 from scxlife.fsm.frozen import freeze
-from scxlife.lifecycle.commands.vm import ENTRY, LAZY
+from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, frames, guest, image, kernels
 from scxlife.platform.vm.cache import NotInstalled
-from scxlife.platform.vm.qemu import run_guest
 
 #: Seconds; a guest takes a tenth of it.
 BOUND = 120.0
@@ -96,10 +96,9 @@ def watched(
         files=tuple((file, str(file)) for file in files),
     )
     base = image.build_base(entry=ENTRY, modules=LAZY, busybox=Path(busybox))
-    image.build_run(base, run, folder / "initrd")
     spec = guest.GuestSpec(
         kernel,
-        folder / "initrd",
+        base.archive,
         accel.choose("auto", qemu=Path(qemu)),
         Path(qemu),
         timeout=BOUND,
@@ -111,7 +110,7 @@ def watched(
     def on_frame(frame: frames.Frame) -> None:
         told.append((frame.type, frame.payload if frame.type in _BYTES else json.loads(frame.payload)))
 
-    result = run_guest(spec, on_frame=on_frame, on_console_line=lines.append)
+    result = run_ordered(spec, base, run, on_frame, on_console_line=lines.append)
     console = "\n".join(lines)
     assert isinstance(result, guest.Completed), f"{result}\n{console}"
     return Seen(told, console, result)

@@ -1,0 +1,155 @@
+"""What a guest is to be and to do, as one record: all that of a command line ever reaches it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import attrs
+
+from scxlife.fsm.frozen import freeze
+from scxlife.platform.vm import image
+from scxlife.platform.vm.cache import ArtifactError
+from scxlife.platform.vm.elf import ElfError
+from scxlife.platform.vm.guest import GuestSpec
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from scxlife.fsm.definition import Definition
+    from scxlife.platform.vm.accel import Accel
+    from scxlife.platform.vm.topology import Topology
+
+    from .guest_files import Taken
+
+ENTRY = "scxlife.lifecycle.init"
+# What asks PID 1 in a guest where it can be asked.
+CONTROL = "scxlife.lifecycle.guest_control"
+# What init imports only when it comes to it.
+LAZY = (
+    "shlex",
+    "traceback",
+    "scxlife.lifecycle.arguments_file",
+    "scxlife.lifecycle.console",
+    "scxlife.lifecycle.guest_control",
+    "scxlife.lifecycle.guest_operations",
+    "scxlife.lifecycle.link_keepers",
+    "scxlife.lifecycle.output_markers",
+    "scxlife.lifecycle.verifier_log",
+    "scxlife.platform.linux.fork",
+    "scxlife.platform.linux.libc",
+    "scxlife.platform.linux.writing",
+    "scxlife.platform.sources.assume_ready",
+    "scxlife.platform.sources.kernel_log",
+    "scxlife.platform.sources.log_size",
+    "scxlife.platform.sources.signals",
+    "scxlife.platform.sources.unwatched",
+)
+# Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
+SLACK = 10.0
+#: Bytes of the seed that each guest gets.
+SEED = 32
+
+
+@attrs.frozen
+class Machine:
+    """What a guest boots on. `memory` in bytes; `append` are more words for the kernel's command line."""
+
+    kernel: Path
+    qemu: Path
+    accel: Accel
+    cpus: int = 2
+    memory: int = 512 << 20
+    append: tuple[str, ...] = ()
+    topology: Topology | None = None
+
+
+@attrs.frozen
+class Recipe:
+    """`boot` is the definition of the boot's end; `operations` that of operations, where PID 1 can be asked. `timeout`
+    in seconds for the whole guest; `cold`: it boots, whatever has been saved."""
+
+    machine: Machine
+    taken: Taken
+    definition: Definition
+    boot: Definition
+    operations: Definition | None = None
+    setup: str = ""
+    directory: Path | None = None
+    timeout: float = 120.0
+    cold: bool = False
+
+    def write(self, sink: BinaryIO, waiting: Callable[[str], None]) -> Path:
+        """Write the run's archive to `sink`; the archive of the base that it belongs to. `waiting` is told of a wait
+        for another process. Raises ArtifactError, OSError."""
+        taken = self.taken
+        config: dict[str, object] = {
+            "payload": taken.payload,
+            "setup": self.setup,
+            "scheduler": taken.scheduler is not None,
+            "cwd": None if self.directory is None else str(self.directory),
+            "now": time.time(),
+            "seed": os.urandom(SEED).hex(),
+        }
+        machine = b""
+        if self.operations is not None:
+            boot = None if taken.scheduler is None else taken.scheduler.name
+            config["operations"] = {"boot": boot, "staged": [each.name for each in taken.staged]}
+            machine = freeze(self.operations)
+        try:
+            base = image.build_base(entry=ENTRY, modules=LAZY, busybox=taken.busybox, waiting=waiting)
+            additions = image.Run(
+                config=json.dumps(config).encode(),
+                definition=freeze(self.definition),
+                boot=freeze(self.boot),
+                operations=machine,
+                control=CONTROL if machine else None,
+                staged=taken.staged,
+                scheduler=taken.scheduler,
+                scheduler_args=taken.arguments,
+                programs=taken.programs,
+                files=taken.files,
+                directories=() if self.directory is None else (str(self.directory),),
+            )
+            image.write_run(base, additions, sink)
+        except (image.ImageError, ElfError) as error:
+            raise ArtifactError(f"the guest can't be made: {error}", "see scxlife vm run --help") from error
+        sink.flush()
+        sink.seek(0)
+        return base.archive
+
+    def spec(self, base: Path, orders: int | None, control: socket.socket | None) -> GuestSpec:
+        """The guest with this base and these orders."""
+        machine = self.machine
+        return GuestSpec(
+            kernel=machine.kernel,
+            initrd=base,
+            accel=machine.accel,
+            qemu=machine.qemu,
+            cpus=machine.cpus,
+            topology=machine.topology,
+            memory=machine.memory,
+            timeout=self.timeout,
+            append=machine.append,
+            control=control,
+            stop_within=self._stop_within(),
+            orders=orders,
+        )
+
+    def _stop_within(self) -> float:
+        """Seconds that a guest may take to end as asked: the deadlines that it can run into, one after the other."""
+
+        def sum_of(given: Definition, *names: str) -> float:
+            values = (given.settings[name] for name in names)
+            return sum(float(value) for value in values if isinstance(value, (int, float)))
+
+        # The rest of the tree has as long as the process, and settling as long as reaping; a payload that was killed
+        # has as long as a scheduler.
+        twice = sum_of(self.definition, "stop_grace", "release_timeout")
+        ends = 2 * twice + sum_of(self.definition, "kill_timeout", "sweep_timeout")
+        dismissed = sum_of(self.definition, "payload_grace", "kill_timeout")
+        return ends + dismissed + sum_of(self.boot, "payload_grace", "kill_timeout", "drain_timeout") + SLACK
