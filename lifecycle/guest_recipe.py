@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from scxlife.fsm.definition import Definition
     from scxlife.platform.vm.accel import Accel
+    from scxlife.platform.vm.host_files import HostFiles
     from scxlife.platform.vm.topology import Topology
 
     from .guest_files import Taken
@@ -37,6 +38,7 @@ LAZY = (
     "scxlife.lifecycle.console",
     "scxlife.lifecycle.guest_control",
     "scxlife.lifecycle.guest_operations",
+    "scxlife.lifecycle.host_root",
     "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
     "scxlife.lifecycle.verifier_log",
@@ -82,6 +84,8 @@ class Recipe:
     directory: Path | None = None
     timeout: float = 120.0
     cold: bool = False
+    #: The files of this host for the payload, where it has them.
+    host_files: HostFiles | None = None
 
     def write(self, sink: BinaryIO, waiting: Callable[[str], None]) -> Path:
         """Write the run's archive to `sink`; the archive of the base that it belongs to. `waiting` is told of a wait
@@ -95,6 +99,8 @@ class Recipe:
             "now": time.time(),
             "seed": os.urandom(SEED).hex(),
         }
+        if self.host_files is not None:
+            config["host"] = {"writable": list(self.host_files.writable)}
         machine = b""
         if self.operations is not None:
             boot = None if taken.scheduler is None else taken.scheduler.name
@@ -138,6 +144,7 @@ class Recipe:
             control=control,
             stop_within=self._stop_within(),
             orders=orders,
+            host_files=self.host_files,
         )
 
     def _stop_within(self) -> float:

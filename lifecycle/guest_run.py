@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from scxlife.platform.vm import warm
+from scxlife.platform.vm import host_files, warm
 from scxlife.platform.vm.cache import CacheError
 from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
+    MIB,
     Completed,
     CutOff,
     GuestResult,
     GuestSpec,
     Interrupted,
     Malformed,
+    MemoryFile,
     NotRestored,
     NotStarted,
     OutOfMemory,
@@ -26,7 +28,8 @@ from scxlife.platform.vm.guest import (
     Truncated,
     WrongContent,
 )
-from scxlife.platform.vm.qemu import Interrupts, run_guest
+from scxlife.platform.vm.qemu import RESTORE_S, Interrupts, run_guest
+from scxlife.platform.vm.qmp import Qmp, QmpError
 from scxlife.platform.vm.topology import mismatch
 
 from .guest_records import (
@@ -304,7 +307,7 @@ def run_in_guest(
         transcript = Transcript(on_tape, on_other, spec.topology)
         try:
             result = _warm(spec, transcript, say, asked)
-        except (CacheError, warm.NotSaved, OSError) as error:
+        except (CacheError, warm.NotSaved, OSError, QmpError) as error:
             why = str(error)
         else:
             if not isinstance(result, NotRestored):
@@ -316,7 +319,25 @@ def run_in_guest(
     transcript = Transcript(on_tape, on_other, spec.topology)
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
-    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, **asked))
+    return transcript.attempt(_run(spec, transcript, asked))
+
+
+def _run(spec: GuestSpec, transcript: Transcript, asked: Mapping[str, Any]) -> GuestResult:
+    """One guest to its end, with the host's files where it is to have them. Raises NoSharing, OSError, QmpError."""
+    if spec.host_files is None:
+        return run_guest(spec, on_frame=transcript.hear, **asked)
+    saved = None if spec.memory_file is None else spec.memory_file.descriptor
+    size = -(-spec.memory // MIB) * MIB
+    with host_files.shared(spec.host_files) as share, host_files.own_memory(saved, size) as memory:
+
+        def on_hello(monitor: Qmp) -> None:
+            if spec.saved is not None:
+                monitor.event("RESUME", timeout_s=RESTORE_S)
+            share.plug_into(monitor)
+
+        going = attrs.evolve(spec, memory_file=MemoryFile(memory, shared=True))
+        result = run_guest(going, on_frame=transcript.hear, on_hello=on_hello, **asked)
+        return attrs.evolve(result, stderr_tail=share.lost) if isinstance(result, CutOff) and share.lost else result
 
 
 def _warm(spec: GuestSpec, transcript: Transcript, say: Callable[[str], None], asked: Mapping[str, Any]) -> GuestResult:
@@ -328,7 +349,7 @@ def _warm(spec: GuestSpec, transcript: Transcript, say: Callable[[str], None], a
         if failed is not None:
             return failed
     with warm.restored(spec, entry) as going:
-        return run_guest(going, on_frame=transcript.hear, **asked)
+        return _run(going, transcript, asked)
 
 
 def judge(result: GuestResult) -> tuple[str, str]:

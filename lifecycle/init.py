@@ -88,6 +88,13 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
             # Where the host's caller stood: relative paths mean the same here.
             os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
+    payload = tuple(_in_path(config["payload"]))
+    if "host" in config:
+        # Here, as most guests have nothing of the host's.
+        from . import host_root
+
+        host_root.prepare(kernel, config["host"]["writable"], config.get("cwd"), degraded)
+        payload = host_root.in_root(config["payload"], config.get("cwd"))
     if config["setup"]:
         _set_up(kernel, config["setup"])
     plan = Plan(
@@ -95,7 +102,7 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         arguments_file=SCHEDULER_ARGS,
         environment=scheduler_environment(ENVIRONMENT),
         log_path=SCHEDULER_LOG,
-        payload=tuple(_in_path(config["payload"])),
+        payload=payload,
         payload_environment=ENVIRONMENT,
         payload_output=_open_payload_log(kernel, degraded),
         payload_log=PAYLOAD_LOG,

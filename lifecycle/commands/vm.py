@@ -16,7 +16,7 @@ from pathlib import Path
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
-from scxlife.lifecycle.guest_files import Taken, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_files import Taken, host_files_of, kernel_of, scheduler_of, taken_along
 from scxlife.lifecycle.guest_recipe import Machine, Recipe
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
@@ -38,6 +38,7 @@ from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
 from scxlife.platform.vm import accel, topology
 from scxlife.platform.vm.cache import ArtifactError, NotInstalled
+from scxlife.platform.vm.host_files import HostFiles
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
@@ -151,6 +152,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
     sub.add_argument(
+        "--rootfs",
+        choices=("busybox", "host"),
+        default="busybox",
+        help="give the payload the files of this host, to read; what it changes is in memory (default: busybox)",
+    )
+    sub.add_argument(
+        "--rw", action="append", default=[], metavar="DIR", help="let it write to this folder of --rootfs host"
+    )
+    sub.add_argument(
         "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
     )
     sub.add_argument("--log", metavar="FILE", help="keep the scheduler's log, the last 4 MiB of it (-: on stdout)")
@@ -174,7 +184,7 @@ def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine) -> Recipe:
+def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, host_files: HostFiles | None) -> Recipe:
     definition = chosen(args, shipped().with_profile("boot"))
     asked = None
     if args.stage or args.control or args.restart:
@@ -197,6 +207,7 @@ def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine) -> Recipe:
         directory=directory,
         timeout=args.timeout,
         cold=args.cold,
+        host_files=host_files,
     )
 
 
@@ -270,6 +281,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             line = f"a payload comes after --: scxlife vm run -- {words.scheduler} …"
             raise UsageError(f"{words.scheduler} is no scheduler that was built", line) from error
         raise
+    shared = host_files_of(args)
     taken = taken_along(args, words, scheduler)
     missing = words.scheduler is not None and scheduler is None
     vmlinuz = Path() if missing else kernel_of(args.kernel)
@@ -290,7 +302,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)))
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), shared)
         # It has no name, so nothing of it is left, however this ends.
         orders = stack.enter_context(tempfile.TemporaryFile())
         base = recipe.write(orders, _say)

@@ -10,6 +10,7 @@ import attrs
 
 from scxlife.platform.vm.accel import Accel
 from scxlife.platform.vm.frames import Frame
+from scxlife.platform.vm.host_files import HostFiles
 from scxlife.platform.vm.topology import Topology
 
 MIB = 1 << 20
@@ -64,6 +65,8 @@ class GuestSpec:
     memory_file: MemoryFile | None = None
     #: What the guest goes on from, instead of booting; its memory is `memory_file`.
     saved: Saved | None = None
+    #: The host's files that it is given while it waits for its orders. Its memory is shared then.
+    host_files: HostFiles | None = None
 
 
 @attrs.frozen

@@ -10,22 +10,31 @@ can enter. This module is a program too: what prepares the namespace and then be
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import select
 import signal
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-TAG = "scxlife-host"
+if __name__ != "__main__":
+    # As a program it is started without the package, and needs none of it.
+    from scxlife.platform.vm.port import HOST_FILES
+    from scxlife.platform.vm.qmp import Qmp, QmpError
+
 #: Where distributions put it: in no PATH. The first is Rust's, the second that of QEMU before 8.0.
 PLACES = ("/usr/libexec/virtiofsd", "/usr/lib/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/libexec/qemu/virtiofsd")
 #: Not to be seen by a guest: they are windows to this host's kernel.
 HIDDEN = ("/proc", "/sys", "/dev", "/run")
+#: What the program says before it becomes virtiofsd.
+READY = b"ready\n"
 _ASK_S = 10.0
 _STOP_S = 5.0
 
@@ -66,25 +75,76 @@ def command(program: str, rust: bool, fd: int, source: str) -> list[str]:
     return [program, f"--fd={fd}", "-f", "-o", f"source={source},sandbox=chroot,cache=auto,log_level=err"]
 
 
-@contextmanager
-def shared(writable: Sequence[str], program: tuple[str, bool]) -> Iterator[socket.socket]:
-    """A virtiofsd that serves this host's files, `writable` folders to write as well, until the block is left: our end
-    of its socket. Raises NoSharing, OSError."""
-    with tempfile.TemporaryDirectory(prefix="scxlife-") as private:
-        listening = socket.socket(socket.AF_UNIX)
-        ours = socket.socket(socket.AF_UNIX)
+class HostFiles:
+    """What is shared: the `writable` folders, and the program from `find` that does it."""
+
+    __slots__ = ("program", "writable")
+
+    def __init__(self, writable: Sequence[str], program: tuple[str, bool]) -> None:
+        self.writable, self.program = tuple(writable), program
+
+
+class Share:
+    """A virtiofsd that serves. `socket` is our end; `lost` says why it ended by itself, once it did."""
+
+    def __init__(self, ours: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        self.socket = ours
+        self.lost = ""
+        self._process = process
+        self._pidfd = os.pidfd_open(process.pid)
+        self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+        self._watcher: threading.Thread | None = None
+
+    def plug_into(self, monitor: Qmp) -> None:
+        """Give a running guest the device. Should virtiofsd die from now on, QEMU is ended: the guest would wait for an
+        answer for ever. Raises QmpError."""
+        plug_in(monitor, self.socket.fileno())
+        self._watcher = threading.Thread(target=self._watch, args=(monitor,), daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        os.eventfd_write(self._stop, 1)
+        if self._watcher is not None:
+            self._watcher.join()
+        self._process.terminate()
         try:
-            listening.bind(f"{private}/socket")
-            listening.listen(1)
-            ours.connect(f"{private}/socket")
-        except OSError:
-            ours.close()
-            listening.close()
-            raise
-    with ours, listening:
+            self._process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._stop)
+        os.close(self._pidfd)
+
+    def _watch(self, monitor: Qmp) -> None:
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        poll.register(self._stop, select.POLLIN)
+        if self._stop in dict(poll.poll()):
+            return
+        # It ends with 0 when its QEMU does.
+        status = self._process.wait()
+        if status:
+            self.lost = f"virtiofsd ended with {status}, and the guest with it"
+            with suppress(QmpError):
+                monitor.call("quit", timeout_s=_ASK_S)
+
+
+@contextmanager
+def shared(files: HostFiles) -> Iterator[Share]:
+    """A virtiofsd that serves this host's files until the block is left. Raises NoSharing, OSError."""
+    program, rust = files.program
+    with ExitStack() as stack:
+        private = stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-"))
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        ours = stack.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(f"{private}/socket")
+        listening.listen(1)
+        ours.connect(f"{private}/socket")
+        # It takes one connection, and that is ours.
+        Path(f"{private}/socket").unlink()
+        words = [str(os.getpid()), str(listening.fileno()), "rust" if rust else "c", program, *files.writable]
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(listening.fileno())]
-            + ["rust" if program[1] else "c", program[0], *writable],
+            [sys.executable, "-I", "-S", __file__, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -93,30 +153,56 @@ def shared(writable: Sequence[str], program: tuple[str, bool]) -> Iterator[socke
         )
         assert process.stderr is not None
         with process.stderr:
+            share = Share(ours, process)
+            stack.callback(share.close)
             listening.close()
-            try:
-                # It is ready, or has said why not, once it closes this: nothing of it blocks the guest's log.
-                said = os.read(process.stderr.fileno(), 4096)
-                if said != b"ready\n":
-                    raise NoSharing(f"virtiofsd can't be started: {said.decode('utf-8', 'replace').strip()}")
-                yield ours
-            finally:
-                process.terminate()
-                try:
-                    process.wait(_STOP_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+            said = os.read(process.stderr.fileno(), 4096)
+        if said != READY:
+            raise NoSharing(f"virtiofsd can't be started: {said.decode('utf-8', 'replace').strip()}")
+        yield share
 
 
-def plug_in(call: object, descriptor: int) -> None:
-    """Tell a running QEMU of the device. `call` is `Qmp.call`. Raises QmpError."""
-    assert callable(call)
-    call("getfd", {"fdname": "host-files"}, fds=(descriptor,), timeout_s=_ASK_S)
-    backend = {"type": "socket", "data": {"addr": {"type": "fd", "data": {"str": "host-files"}}, "server": False}}
-    call("chardev-add", {"id": "host-files", "backend": backend}, timeout_s=_ASK_S)
-    device = {"driver": "vhost-user-fs-pci", "id": "host-files", "chardev": "host-files", "tag": TAG}
-    call("device_add", device, timeout_s=_ASK_S)
+@contextmanager
+def own_memory(source: int | None, size: int) -> Iterator[int]:
+    """A descriptor of `size` bytes of memory that virtiofsd can share, a copy of the file `source` if there is one.
+    Raises OSError."""
+    memory = os.memfd_create("guest", os.MFD_CLOEXEC)
+    try:
+        os.ftruncate(memory, size)
+        if source is not None:
+            _copy(source, memory, size)
+        yield memory
+    finally:
+        os.close(memory)
+
+
+def _copy(source: int, target: int, size: int) -> None:
+    """What `source` has between its holes."""
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(source, at, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            raise
+        end = min(os.lseek(source, at, os.SEEK_HOLE), size)
+        os.lseek(target, at, os.SEEK_SET)
+        while at < end:
+            sent = os.sendfile(target, source, at, end - at)
+            if not sent:
+                return
+            at += sent
+
+
+def plug_in(monitor: Qmp, descriptor: int) -> None:
+    """Tell a running QEMU of the device. Raises QmpError."""
+    monitor.call("getfd", {"fdname": HOST_FILES}, fds=(descriptor,), timeout_s=_ASK_S)
+    where = {"type": "fd", "data": {"str": HOST_FILES}}
+    backend = {"type": "socket", "data": {"addr": where, "server": False}}
+    monitor.call("chardev-add", {"id": HOST_FILES, "backend": backend}, timeout_s=_ASK_S)
+    device: dict[str, object] = {"driver": "vhost-user-fs-pci", "id": "host-files", "chardev": HOST_FILES}
+    monitor.call("device_add", {**device, "tag": HOST_FILES}, timeout_s=_ASK_S)
 
 
 # -- the program
@@ -174,7 +260,7 @@ def main(words: Sequence[str]) -> None:
         if os.getppid() != int(parent):
             return
         argv = command(program, kind == "rust", int(fd), source)
-        os.write(2, b"ready\n")
+        os.write(2, READY)
         null = os.open("/dev/null", os.O_WRONLY)
         os.dup2(null, 2)
         os.execv(program, argv)

@@ -17,6 +17,8 @@ from scxlife.platform.vm import frames
 PORT_NAME = "scxlife.0"
 #: Where PID 1 hears what the host's clients ask.
 CONTROL_NAME = "scxlife.control"
+#: The tag of the virtiofs with the host's files.
+HOST_FILES = "scxlife-host"
 _CLASS = "/sys/class/virtio-ports"
 #: NETLINK_KOBJECT_UEVENT of linux/netlink.h; group 1 is the kernel's own.
 _KOBJECT_UEVENT = 15

@@ -114,7 +114,8 @@ def _memory(spec: GuestSpec, machine: topology.Arguments) -> list[str]:
     size = f"{sum(machine.nodes) // MIB}M"
     if len(machine.nodes) > 1:
         ids = [f"node{node}" for node in range(len(machine.nodes))]
-        objects = [f"memory-backend-ram,id={id},size={size}" for id, size in zip(ids, machine.nodes, strict=True)]
+        kind = "ram" if spec.host_files is None else "memfd,share=on"
+        objects = [f"memory-backend-{kind},id={id},size={size}" for id, size in zip(ids, machine.nodes, strict=True)]
         return ["-M", "pc", "-m", size, *(word for each in objects for word in ("-object", each)), *machine.numa(ids)]
     if spec.memory_file is None:
         return ["-M", "pc", "-m", size]

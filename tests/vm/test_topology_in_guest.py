@@ -51,7 +51,7 @@ def shows(tmp_path: Path, **more: Any) -> tuple[str, ...]:
     script.write_text(json.dumps([hello(**more), *SOUND[1:]]))
     spec = GuestSpec(tmp_path / "vmlinuz", tmp_path / "initrd", Accel("tcg", ""), fake, timeout=60.0)
     spec = attrs.evolve(spec, cpus=2, topology=Topology(2, 1, 1, 1))
-    attempt = run_in_guest(spec, lambda line: None)
+    attempt = run_in_guest(spec, lambda line: None, cold=True)
     assert attempt.outcome is not None
     assert attempt.outcome.degraded == attempt.degraded
     return attempt.degraded
