@@ -144,6 +144,13 @@ class BootEnding:
             for chunk in self._end_of(path, LOG_LIMIT):
                 self._port.send(kind, chunk)
 
+    def send_files(self, event: Event) -> None:
+        if self._plan.gets:
+            # Here, as most runs ask for none.
+            from .guest_gets import send
+
+            send(self._kernel, self._port, self._plan.gets)
+
     def note_stays(self, event: Event) -> None:
         self._facts.payload = {"exit": None, "error": "it is still there after SIGKILL"}
 

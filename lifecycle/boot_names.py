@@ -92,6 +92,9 @@ class Actions(Protocol):
     def send_logs(self, event: Event, /) -> None:
         """The end of its log and of the payload's output, in frames."""
 
+    def send_files(self, event: Event, /) -> None:
+        """The files that the host asked for, in frames."""
+
     def tell_died(self, event: Event, /) -> None:
         """The lifecycle frame SchedulerDied."""
 
@@ -129,6 +132,7 @@ def actions_of(given: Actions) -> dict[str, Action]:
         "show_failure": given.show_failure,
         "show_log": given.show_log,
         "send_logs": given.send_logs,
+        "send_files": given.send_files,
         "tell_died": given.tell_died,
         "tell_not_attached": given.tell_not_attached,
         "tell_outcome": given.tell_outcome,

@@ -15,6 +15,7 @@ from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.host_files import HostFiles
 
 from .control.protocol import check_name
+from .guest_gets import MOST
 from .kept_file import kind
 from .usage import UsageError
 from .vm_words import Words, checked
@@ -119,6 +120,33 @@ def _of_this_host(payload: list[str]) -> list[str]:
         payload[0] = os.path.normpath(Path(payload[0]).absolute())
         regular(Path(payload[0]), "the payload")
     return payload
+
+
+def gets_of(args: argparse.Namespace) -> list[tuple[str, Path]]:
+    """The files of the guest that are to come here, and where to, from `--get FILE[=DEST]`. Raises UsageError."""
+    wanted: dict[Path, str] = {}
+    if len(args.get) > MOST:
+        raise UsageError(f"--get: these are {len(args.get)} files, and at most {MOST} come")
+    for text in args.get:
+        name, _, given = text.rpartition("=") if "=" in text else (text, "", "")
+        target = Path(given or Path(name).name)
+        if not name or not Path(name).name or "\0" in text:
+            raise UsageError(f"--get {text!r}: use FILE or FILE=DEST")
+        where = Path(os.path.realpath(target.parent)) / target.name
+        try:
+            there = where.lstat().st_mode
+        except FileNotFoundError:
+            there = stat.S_IFREG
+        except OSError as error:
+            raise UsageError(f"--get {text!r}: {where}: {error.strerror}") from None
+        if not stat.S_ISREG(there):
+            raise UsageError(f"--get {text!r}: {where} is {kind(there)}", "name another one: FILE=DEST")
+        if not os.access(where.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"--get {text!r}: nothing can be written in {where.parent}", "name another one: FILE=DEST")
+        if where in wanted:
+            raise UsageError(f"--get {text!r}: {wanted[where]} goes to {where} too", "name another one: FILE=DEST")
+        wanted[where] = name
+    return [(os.path.normpath(Path(name).absolute()), where) for where, name in wanted.items()]
 
 
 def taken_along(args: argparse.Namespace, words: Words, scheduler: Path | None) -> Taken:

@@ -38,6 +38,7 @@ LAZY = (
     "scxlife.lifecycle.console",
     "scxlife.lifecycle.guest_control",
     "scxlife.lifecycle.guest_operations",
+    "scxlife.lifecycle.guest_gets",
     "scxlife.lifecycle.host_root",
     "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
@@ -86,6 +87,8 @@ class Recipe:
     cold: bool = False
     #: The files of this host for the payload, where it has them.
     host_files: HostFiles | None = None
+    #: Paths of files in the guest that are to be sent in the end.
+    gets: tuple[str, ...] = ()
 
     def write(self, sink: BinaryIO, waiting: Callable[[str], None]) -> Path:
         """Write the run's archive to `sink`; the archive of the base that it belongs to. `waiting` is told of a wait
@@ -98,6 +101,7 @@ class Recipe:
             "cwd": None if self.directory is None else str(self.directory),
             "now": time.time(),
             "seed": os.urandom(SEED).hex(),
+            "gets": list(self.gets),
         }
         if self.host_files is not None:
             config["host"] = {"writable": list(self.host_files.writable)}

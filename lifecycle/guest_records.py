@@ -89,6 +89,13 @@ class ProbeChunk:
 
 
 @attrs.frozen
+class FilePiece:
+    """A piece of a file that was asked for, or its end; `guest_gets.Gets` knows which."""
+
+    data: bytes
+
+
+@attrs.frozen
 class Begins:
     """The run of the scheduler `name` begins, the `run`-th of this guest, from 1."""
 
@@ -143,6 +150,7 @@ Record = (
     | PayloadOutput
     | LogChunk
     | ProbeChunk
+    | FilePiece
     | Begins
     | Lifecycle
     | OutcomeReport
@@ -436,6 +444,7 @@ _READERS: Mapping[int, Callable[[bytes], Record]] = {
     frames.EXIT: _read_exit,
     frames.INTERNAL_ERROR: lambda raw: InternalError(**_failure(parse(raw, LONGEST_ENDING))),
     frames.PROBE: _read_probe,
+    frames.FILE: FilePiece,
     frames.OPERATIONS: lambda raw: OperationsLine(_tape(raw), len(raw)),
     frames.ORDERED: _read_ordered,
 }

@@ -32,9 +32,11 @@ from scxlife.platform.vm.qemu import RESTORE_S, Interrupts, run_guest
 from scxlife.platform.vm.qmp import Qmp, QmpError
 from scxlife.platform.vm.topology import mismatch
 
+from .guest_gets import Gets
 from .guest_records import (
     Begins,
     Exit,
+    FilePiece,
     Hello,
     InternalError,
     Lifecycle,
@@ -131,7 +133,10 @@ class Transcript:
     `hear` takes each frame as it comes, and raises WrongContent for one that no sound guest sends at that point.
     """
 
-    def __init__(self, on_tape: OnTape, on_other: OnOther, topology: Topology | None = None) -> None:
+    def __init__(
+        self, on_tape: OnTape, on_other: OnOther, topology: Topology | None = None, gets: Gets | None = None
+    ) -> None:
+        self._gets = gets or Gets(())
         self._on_tape = on_tape
         self._on_other = on_other
         self._topology = topology
@@ -205,6 +210,11 @@ class Transcript:
                 self._output.add(data)
             case ProbeChunk(probe, data):
                 self._take_probe(probe, data)
+            case FilePiece(data):
+                try:
+                    self._gets.take(data)
+                except ValueError as error:
+                    raise WrongContent(f"file frame: {error}") from None
             case TapeLine(text, size):
                 if self._has_room(size):
                     self._on_tape(text)
@@ -276,6 +286,7 @@ class Transcript:
             yield f"{self._probe_dropped} bytes of probes were dropped"
         if self._tape_dropped:
             yield f"{self._tape_dropped} records of tapes were dropped"
+        yield from self._gets.close()
         if self._late:
             yield f"{self._late} frames after the exit frame were dropped"
 
@@ -290,6 +301,7 @@ def run_in_guest(
     on_other: OnOther = _ignore,
     *,
     cold: bool,
+    gets: Gets | None = None,
     say: Callable[[str], None] = _ignore,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
@@ -304,7 +316,7 @@ def run_in_guest(
     asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
     why = ""
     if not cold and warm.can_be_saved(spec):
-        transcript = Transcript(on_tape, on_other, spec.topology)
+        transcript = Transcript(on_tape, on_other, spec.topology, gets)
         try:
             result = _warm(spec, transcript, say, asked)
         except (CacheError, warm.NotSaved, OSError, QmpError) as error:
@@ -316,7 +328,7 @@ def run_in_guest(
             warm.forget(warm.entry_of(spec))
         if spec.orders is not None:
             os.lseek(spec.orders, 0, os.SEEK_SET)
-    transcript = Transcript(on_tape, on_other, spec.topology)
+    transcript = Transcript(on_tape, on_other, spec.topology, gets)
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
     return transcript.attempt(_run(spec, transcript, asked))

@@ -37,8 +37,9 @@ def in_root(payload: Sequence[str], folder: str | None) -> tuple[str, ...]:
     return ("/bin/busybox", "chroot", ROOT, "/bin/sh", "-c", _SHELL, folder or "/", *payload)
 
 
-def prepare(kernel: InitKernel, writable: Sequence[str], folder: str | None, degraded: list[str]) -> None:
-    """Put ROOT together. `folder` is where the payload begins; what is less than wanted is added to `degraded`.
+def prepare(kernel: InitKernel, writable: Sequence[str], needed: Sequence[str], degraded: list[str]) -> None:
+    """Put ROOT together. `needed` are paths that the payload begins with; what is less than wanted is added to
+    `degraded`.
     Raises OSError."""
     for path in (ROOT, LOWER, UPPER):
         os.makedirs(path, exist_ok=True)  # noqa: PTH103
@@ -53,7 +54,7 @@ def prepare(kernel: InitKernel, writable: Sequence[str], folder: str | None, deg
             f"no overlay over the host's files ({error.strerror}): of them {', '.join(IN_MEMORY)} are empty and in"
             " memory, and the rest can only be read"
         )
-        _without_overlay(kernel, folder)
+        _without_overlay(kernel, needed)
     else:
         _add_command(kernel)
     for path in writable:
@@ -79,20 +80,25 @@ def _mount_lower(kernel: InitKernel) -> None:
             return
 
 
-def _without_overlay(kernel: InitKernel, folder: str | None) -> None:
+def _without_overlay(kernel: InitKernel, needed: Sequence[str]) -> None:
     kernel.mount(LOWER, ROOT, "", _MS_BIND, "")
     for path in IN_MEMORY:
         if os.path.isdir(ROOT + path):  # noqa: PTH112
             kernel.mount("tmpfs", ROOT + path, "tmpfs", 0, "mode=1777")
-    if folder is not None and any(folder.startswith(f"{path}/") for path in IN_MEMORY):
-        # It would be missing there.
-        with suppress(OSError):
-            _bind(kernel, LOWER + folder, ROOT + folder)
+    for path in IN_MEMORY:
+        # What the payload needs of it, each a folder or a file of the host's.
+        for name in {each[len(path) + 1 :].split("/")[0] for each in needed if each.startswith(f"{path}/")}:
+            with suppress(OSError):
+                _bind(kernel, f"{LOWER}{path}/{name}", f"{ROOT}{path}/{name}")
 
 
 def _bind(kernel: InitKernel, source: str, target: str) -> None:
+    """Show `source` at `target` as well. Raises OSError."""
     with suppress(OSError):
-        os.makedirs(target, exist_ok=True)  # noqa: PTH103
+        if os.path.isdir(source):  # noqa: PTH112
+            os.makedirs(target, exist_ok=True)  # noqa: PTH103
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL))
     kernel.mount(source, target, "", _MS_BIND, "")
 
 

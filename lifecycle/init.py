@@ -88,13 +88,15 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
             # Where the host's caller stood: relative paths mean the same here.
             os.chdir(config["cwd"])
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
-    payload = tuple(_in_path(config["payload"]))
+    payload, gets = tuple(_in_path(config["payload"])), config.get("gets", ())
     if "host" in config:
         # Here, as most guests have nothing of the host's.
         from . import host_root
 
-        host_root.prepare(kernel, config["host"]["writable"], config.get("cwd"), degraded)
+        needed = [path for path in (config.get("cwd"), *config["payload"][:1]) if path]
+        host_root.prepare(kernel, config["host"]["writable"], needed, degraded)
         payload = host_root.in_root(config["payload"], config.get("cwd"))
+        gets = [host_root.ROOT + path for path in gets]
     if config["setup"]:
         _set_up(kernel, config["setup"])
     plan = Plan(
@@ -106,6 +108,7 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         payload_environment=ENVIRONMENT,
         payload_output=_open_payload_log(kernel, degraded),
         payload_log=PAYLOAD_LOG,
+        gets=tuple(gets),
     )
     probe = _open_probe(kernel, degraded)
     on_probe = partial(_probe, port)

@@ -41,3 +41,5 @@ class Plan:
     payload_output: int = 1
     payload_log: str | None = None
     unit: str | None = None
+    #: Paths of the files that the host is sent in the end.
+    gets: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ from pathlib import Path
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
-from scxlife.lifecycle.guest_files import Taken, host_files_of, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_files import Taken, gets_of, host_files_of, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_gets import Gets
 from scxlife.lifecycle.guest_recipe import Machine, Recipe
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
@@ -158,6 +159,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="give the payload the files of this host, to read; what it changes is in memory (default: busybox)",
     )
     sub.add_argument(
+        "--get",
+        action="append",
+        default=[],
+        metavar="FILE[=DEST]",
+        help="copy a file out of the guest in the end, to DEST or its name in this folder (256 MiB in all)",
+    )
+    sub.add_argument(
         "--rw", action="append", default=[], metavar="DIR", help="let it write to this folder of --rootfs host"
     )
     sub.add_argument(
@@ -184,7 +192,9 @@ def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, host_files: HostFiles | None) -> Recipe:
+def _recipe(
+    args: argparse.Namespace, taken: Taken, machine: Machine, host_files: HostFiles | None, gets: list[tuple[str, Path]]
+) -> Recipe:
     definition = chosen(args, shipped().with_profile("boot"))
     asked = None
     if args.stage or args.control or args.restart:
@@ -208,6 +218,7 @@ def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, host_files
         timeout=args.timeout,
         cold=args.cold,
         host_files=host_files,
+        gets=tuple(path for path, _ in gets),
     )
 
 
@@ -281,7 +292,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             line = f"a payload comes after --: scxlife vm run -- {words.scheduler} …"
             raise UsageError(f"{words.scheduler} is no scheduler that was built", line) from error
         raise
-    shared = host_files_of(args)
+    shared, gets = host_files_of(args), gets_of(args)
     taken = taken_along(args, words, scheduler)
     missing = words.scheduler is not None and scheduler is None
     vmlinuz = Path() if missing else kernel_of(args.kernel)
@@ -302,14 +313,16 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), shared)
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), shared, gets)
         # It has no name, so nothing of it is left, however this ends.
         orders = stack.enter_context(tempfile.TemporaryFile())
         base = recipe.write(orders, _say)
         spec = recipe.spec(base, orders.fileno(), None if listening is None else listening.socket)
         asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
         out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {spec.accel.name} ({spec.accel.reason})")
-        guest = partial(run_in_guest, spec, cold=recipe.cold, say=_say, interrupts=asked, waiter=outlets)
+        guest = partial(
+            run_in_guest, spec, cold=recipe.cold, gets=Gets(gets), say=_say, interrupts=asked, waiter=outlets
+        )
         if recipe.operations is not None:
             attempt = _run_as_asked(guest, args.tape, tape, out, outlets)
         else:
