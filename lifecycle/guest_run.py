@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from scxlife.platform.vm import host_files, warm
-from scxlife.platform.vm.cache import CacheError
+from scxlife.platform.vm.cache import ArtifactError, CacheError
 from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
     MIB,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from scxlife.platform.vm.topology import Topology
 
 GUEST_FAILED = "guest-failed"
+_WITHOUT = "leave --rootfs host out, and take along what the payload needs with --add"
 
 #: Bytes that are kept: the last of the log and of the payload's output, the first of what probes produce.
 LOG_LIMIT = 4 << 20
@@ -331,16 +333,24 @@ def run_in_guest(
     transcript = Transcript(on_tape, on_other, spec.topology, gets)
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
-    return transcript.attempt(_run(spec, transcript, asked))
+    try:
+        return transcript.attempt(_run(spec, transcript, asked))
+    except QmpError as error:
+        raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
 
 
 def _run(spec: GuestSpec, transcript: Transcript, asked: Mapping[str, Any]) -> GuestResult:
-    """One guest to its end, with the host's files where it is to have them. Raises NoSharing, OSError, QmpError."""
+    """One guest to its end, with the host's files where it is to have them. Raises ArtifactError, QmpError."""
     if spec.host_files is None:
         return run_guest(spec, on_frame=transcript.hear, **asked)
     saved = None if spec.memory_file is None else spec.memory_file.descriptor
     size = -(-spec.memory // MIB) * MIB
-    with host_files.shared(spec.host_files) as share, host_files.own_memory(saved, size) as memory:
+    with ExitStack() as stack:
+        try:
+            share = stack.enter_context(host_files.shared(spec.host_files))
+            memory = stack.enter_context(host_files.own_memory(saved, size))
+        except (host_files.NoSharing, OSError) as error:
+            raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
 
         def on_hello(monitor: Qmp) -> None:
             if spec.saved is not None:

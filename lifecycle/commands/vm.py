@@ -318,11 +318,11 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         orders = stack.enter_context(tempfile.TemporaryFile())
         base = recipe.write(orders, _say)
         spec = recipe.spec(base, orders.fileno(), None if listening is None else listening.socket)
+        arriving = Gets(gets)
+        stack.callback(arriving.close)
         asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
         out(f"guest: {spec.kernel.parent.name}, {args.cpus} CPUs, {spec.accel.name} ({spec.accel.reason})")
-        guest = partial(
-            run_in_guest, spec, cold=recipe.cold, gets=Gets(gets), say=_say, interrupts=asked, waiter=outlets
-        )
+        guest = partial(run_in_guest, spec, cold=recipe.cold, gets=arriving, say=_say, interrupts=asked, waiter=outlets)
         if recipe.operations is not None:
             attempt = _run_as_asked(guest, args.tape, tape, out, outlets)
         else:
