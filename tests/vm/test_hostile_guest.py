@@ -183,6 +183,12 @@ ORDER: dict[str, tuple[list[Step], str, str]] = {
     "hello-is-nothing": ([frame(frames.HELLO, {})], "wrong-content", "hello frame: version: it is missing"),
     "hello-has-a-time-of-text": ([hello(t="now")], "wrong-content", "hello frame: t: a number"),
     "hello-has-a-long-kernel": ([hello(kernel="x" * 129)], "wrong-content", "hello frame: kernel: a text"),
+    "file-that-nobody-asked-for": (
+        [hello(), frame(frames.FILE, b"\0\0\0\0+../../etc/passwd")],
+        "wrong-content",
+        "file frame: it is of no file that is still to come",
+    ),
+    "file-without-a-number": ([hello(), frame(frames.FILE, b"")], "wrong-content", "file frame: it is of no file"),
     "topology-is-a-list": ([hello(topology=[])], "wrong-content", "hello frame: topology: an object"),
     "topology-has-no-cores": (
         [hello(topology={"nodes": [], "llcs": []})],
