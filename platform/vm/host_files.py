@@ -134,14 +134,13 @@ def shared(files: HostFiles) -> Iterator[Share]:
     """A virtiofsd that serves this host's files until the block is left. Raises NoSharing, OSError."""
     program, rust = files.program
     with ExitStack() as stack:
-        private = stack.enter_context(tempfile.TemporaryDirectory(prefix="scxlife-"))
         listening = stack.enter_context(socket.socket(socket.AF_UNIX))
         ours = stack.enter_context(socket.socket(socket.AF_UNIX))
-        listening.bind(f"{private}/socket")
-        listening.listen(1)
-        ours.connect(f"{private}/socket")
-        # It takes one connection, and that is ours.
-        Path(f"{private}/socket").unlink()
+        with tempfile.TemporaryDirectory(prefix="scxlife-") as private:
+            listening.bind(f"{private}/socket")
+            listening.listen(1)
+            # It takes one connection, and that is ours.
+            ours.connect(f"{private}/socket")
         words = [str(os.getpid()), str(listening.fileno()), "rust" if rust else "c", program, *files.writable]
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, *words],
