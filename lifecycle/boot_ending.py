@@ -156,6 +156,13 @@ class BootEnding:
     def note_unread(self, event: Event) -> None:
         self._unrelayed = ("the host did not take all of the payload's output",)
 
+    def send_files(self, event: Event) -> None:
+        if self._plan.gets:
+            # Here, as most runs ask for none.
+            from .guest_gets import send
+
+            send(self._kernel, self._port, self._plan.gets)
+
     def note_stays(self, event: Event) -> None:
         self._facts.payload = {"exit": None, "error": "it is still there after SIGKILL"}
 

@@ -94,6 +94,9 @@ class Actions(Protocol):
     def show_log(self, event: Event, /) -> None:
         """The end of its log, on the console between markers."""
 
+    def send_files(self, event: Event, /) -> None:
+        """The files that the host asked for, in frames."""
+
     def tell_died(self, event: Event, /) -> None:
         """The lifecycle frame SchedulerDied."""
 
@@ -136,6 +139,7 @@ def actions_of(given: Actions) -> dict[str, Action]:
     return {
         "show_failure": given.show_failure,
         "show_log": given.show_log,
+        "send_files": given.send_files,
         "tell_died": given.tell_died,
         "tell_not_attached": given.tell_not_attached,
         "tell_outcome": given.tell_outcome,

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import attrs
 
-from scxlife.platform.vm import image, kernels, schedulers
+from scxlife.platform.vm import host_files, image, kernels, schedulers
 from scxlife.platform.vm.cache import ArtifactError
+from scxlife.platform.vm.host_files import HostFiles
 
 from .control.protocol import check_name
+from .guest_gets import MOST
 from .kept_file import kind
 from .usage import UsageError
 from .vm_words import Words, checked
@@ -88,11 +90,76 @@ class Taken:
     busybox: Path | None
 
 
+def host_files_of(args: argparse.Namespace) -> HostFiles | None:
+    """What `--rootfs host` and `--rw` share. Raises UsageError, ArtifactError."""
+    if args.rootfs != "host":
+        if args.rw:
+            raise UsageError(f"--rw {args.rw[0]}: the guest has no folders of this host", "use it with --rootfs host")
+        return None
+    writable = []
+    for text in args.rw:
+        try:
+            writable.append(host_files.writable_folder(text))
+        except ValueError as error:
+            raise UsageError(f"--rw {text}: {error}", "name a folder of this host that you can write to") from None
+    try:
+        program = host_files.find()
+    except host_files.NoSharing as error:
+        raise ArtifactError(f"--rootfs host: {error}", "run: apt-get install virtiofsd qemu-system-common") from None
+    return HostFiles(tuple(dict.fromkeys(writable)), program)
+
+
+def _of_this_host(payload: list[str]) -> list[str]:
+    """The payload with its program's path on this host. Raises UsageError where there is none."""
+    if payload and "/" not in payload[0]:
+        program = shutil.which(payload[0])
+        if program is None:
+            raise UsageError(f"the payload {payload[0]}: there is no such program", "give its path")
+        payload[0] = str(Path(program).absolute())
+    elif payload:
+        payload[0] = os.path.normpath(Path(payload[0]).absolute())
+        regular(Path(payload[0]), "the payload")
+    return payload
+
+
+def gets_of(args: argparse.Namespace) -> list[tuple[str, Path]]:
+    """The files of the guest that are to come here, and where to, from `--get FILE[=DEST]`. Raises UsageError."""
+    wanted: dict[Path, str] = {}
+    if len(args.get) > MOST:
+        raise UsageError(f"--get: these are {len(args.get)} files, and at most {MOST} come")
+    for text in args.get:
+        name, _, given = text.rpartition("=") if "=" in text else (text, "", "")
+        target = Path(given or Path(name).name)
+        if not name or not Path(name).name or "\0" in text:
+            raise UsageError(f"--get {text!r}: use FILE or FILE=DEST")
+        where = Path(os.path.realpath(target.parent)) / target.name
+        try:
+            there = where.lstat().st_mode
+        except FileNotFoundError:
+            there = stat.S_IFREG
+        except OSError as error:
+            raise UsageError(f"--get {text!r}: {where}: {error.strerror}") from None
+        if not stat.S_ISREG(there):
+            raise UsageError(f"--get {text!r}: {where} is {kind(there)}", "name another one: FILE=DEST")
+        if not os.access(where.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"--get {text!r}: nothing can be written in {where.parent}", "name another one: FILE=DEST")
+        if where in wanted:
+            raise UsageError(f"--get {text!r}: {wanted[where]} goes to {where} too", "name another one: FILE=DEST")
+        wanted[where] = name
+    return [(os.path.normpath(Path(name).absolute()), where) for where, name in wanted.items()]
+
+
 def taken_along(args: argparse.Namespace, words: Words, scheduler: Path | None) -> Taken:
     found = shutil.which("busybox")
     busybox = None if found is None else Path(found)
     payload, programs = list(words.payload), []
-    if payload and "/" not in payload[0]:
+    if args.rootfs == "host":
+        if busybox is None:
+            raise UsageError("--rootfs host needs busybox here", "run: apt-get install busybox-static")
+        if args.add:
+            raise UsageError("--add and --rootfs host: the payload has the files of this host", "leave --add out")
+        payload = _of_this_host(payload)
+    elif payload and "/" not in payload[0]:
         if busybox is None or payload[0] not in image.applets(busybox):
             program = shutil.which(payload[0])
             if program is None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from scxlife.fsm.definition import Definition
     from scxlife.platform.vm.accel import Accel
+    from scxlife.platform.vm.host_files import HostFiles
+    from scxlife.platform.vm.topology import Topology
 
     from .guest_files import Taken
 
@@ -36,6 +38,8 @@ LAZY = (
     "scxlife.lifecycle.console",
     "scxlife.lifecycle.guest_control",
     "scxlife.lifecycle.guest_operations",
+    "scxlife.lifecycle.guest_gets",
+    "scxlife.lifecycle.host_root",
     "scxlife.lifecycle.link_keepers",
     "scxlife.lifecycle.output_markers",
     "scxlife.lifecycle.verifier_log",
@@ -66,6 +70,7 @@ class Machine:
     cpus: int = 2
     memory: int = 512 << 20
     append: tuple[str, ...] = ()
+    topology: Topology | None = None
 
 
 @attrs.frozen
@@ -84,6 +89,10 @@ class Recipe:
     timeout: float = 120.0
     cold: bool = False
     terminal: tuple[int, int] | None = None
+    #: The files of this host for the payload, where it has them.
+    host_files: HostFiles | None = None
+    #: Paths of files in the guest that are to be sent in the end.
+    gets: tuple[str, ...] = ()
 
     def write(self, sink: BinaryIO, waiting: Callable[[str], None]) -> Path:
         """Write the run's archive to `sink`; the archive of the base that it belongs to. `waiting` is told of a wait
@@ -98,7 +107,10 @@ class Recipe:
             "cwd": None if self.directory is None else str(self.directory),
             "now": time.time(),
             "seed": os.urandom(SEED).hex(),
+            "gets": list(self.gets),
         }
+        if self.host_files is not None:
+            config["host"] = {"writable": list(self.host_files.writable)}
         machine = b""
         if self.operations is not None:
             boot = None if taken.scheduler is None else taken.scheduler.name
@@ -135,12 +147,14 @@ class Recipe:
             accel=machine.accel,
             qemu=machine.qemu,
             cpus=machine.cpus,
+            topology=machine.topology,
             memory=machine.memory,
             timeout=self.timeout,
             append=machine.append,
             control=control,
             stop_within=self._stop_within(),
             orders=orders,
+            host_files=self.host_files,
         )
 
     def _stop_within(self) -> float:

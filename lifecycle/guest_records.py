@@ -15,6 +15,7 @@ import attrs
 
 from scxlife.platform.vm import frames
 from scxlife.platform.vm.guest import WrongContent
+from scxlife.platform.vm.topology import GROUPS, MOST_CPUS
 
 from .control.protocol import check_name
 from .hostile_json import LARGEST, parse
@@ -33,16 +34,21 @@ MOST_ITEMS = 256
 #: Seconds of a guest's clock, which begins when it boots.
 LONGEST_TIME = 1e9
 _LONGEST_WORD = 128
+#: One range or number for each second CPU, at most.
+_LONGEST_CPU_LIST = 4 * MOST_CPUS
+_CPU_LIST = re.compile(r"[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*")
 
 
 @attrs.frozen
 class Hello:
-    """The first record of a guest. `t` is in seconds of its clock, `degraded` what its PID 1 was refused."""
+    """The first record of a guest. `t` is in seconds of its clock, `degraded` what its PID 1 was refused; `topology`
+    are the CPUs that share a node, a last-level cache, a core, as lists such as `0-3`, where PID 1 told of them."""
 
     version: str
     kernel: str
     t: float
     degraded: tuple[str, ...]
+    topology: Mapping[str, tuple[str, ...]] | None = None
 
 
 @attrs.frozen
@@ -74,6 +80,13 @@ class LogChunk:
 @attrs.frozen
 class ProbeChunk:
     name: str
+    data: bytes
+
+
+@attrs.frozen
+class FilePiece:
+    """A piece of a file that was asked for, or its end; `guest_gets.Gets` knows which."""
+
     data: bytes
 
 
@@ -131,6 +144,7 @@ Record = (
     | OperationsLine
     | LogChunk
     | ProbeChunk
+    | FilePiece
     | Begins
     | Lifecycle
     | OutcomeReport
@@ -269,12 +283,28 @@ def _name(value: object) -> str:
     return str(_text()(value))
 
 
+def _cpu_list(value: object) -> str:
+    """CPUs as the kernel lists them: `0-3,8`."""
+    if not isinstance(value, str) or len(value) > _LONGEST_CPU_LIST or _CPU_LIST.fullmatch(value) is None:
+        raise _wanted("a list of CPUs", value)
+    return value
+
+
 _word = _text(_LONGEST_WORD)
 _time = _number(0, LONGEST_TIME)
 _unsigned = _whole(0, LARGEST - 1)
 _payload = _object({"exit": _maybe(_exit), "error": _text()}, optional=("error",))
 
-_hello = _object({"version": _word, "kernel": _word, "t": _time, "degraded": _list(_text())})
+_hello = _object(
+    {
+        "version": _word,
+        "kernel": _word,
+        "t": _time,
+        "degraded": _list(_text()),
+        "topology": _object({name: _list(_cpu_list) for name in GROUPS}),
+    },
+    optional=("topology",),
+)
 _of_kernel = _object({"state": _maybe(_word), "ops": _maybe(_word), "enable_seq": _maybe(_unsigned), "release": _word})
 #: Each field of an outcome.
 OUTCOME_FIELDS: Mapping[str, Check] = {
@@ -407,6 +437,7 @@ _READERS: Mapping[int, Callable[[bytes], Record]] = {
     frames.EXIT: _read_exit,
     frames.INTERNAL_ERROR: lambda raw: InternalError(**_failure(parse(raw, LONGEST_ENDING))),
     frames.PROBE: _read_probe,
+    frames.FILE: FilePiece,
     frames.OPERATIONS: lambda raw: OperationsLine(_tape(raw), len(raw)),
     frames.ORDERED: _read_ordered,
 }

@@ -73,6 +73,7 @@ class Report:
         for line in attempt.console_tail[-20:]:
             write(f"  {plain(line)}")
         self._print(
+            attempt,
             Outcome(reason=attempt.reason, degraded=attempt.degraded),
             outcome=GUEST_FAILED,
             guest=attempt.failure,
@@ -90,7 +91,7 @@ class Report:
         if dump:
             kept = self._args.dump or "not kept: --dump FILE keeps it"
             self._write(f"dump       {dump.count(NEWLINE)} lines of the kernel's; {kept}")
-        self._print(outcome, kernel=attempt.kernel)
+        self._print(attempt, outcome, kernel=attempt.kernel)
         failed = self._payload and not interrupted and (outcome.payload or {}).get("exit") != {"code": 0}
         return PAYLOAD_FAILED if outcome.status == 0 and failed else outcome.status
 
@@ -98,10 +99,11 @@ class Report:
         for what in attempt.degraded:
             self._write(plain(f"degraded   {what}"))
 
-    def _print(self, ended: Outcome, **more: object) -> None:
+    def _print(self, attempt: Attempt, ended: Outcome, **more: object) -> None:
         """One object, the last line of stdout."""
         if self._write_json is not None:
             definition = shipped()
+            more["topology"] = attempt.topology
             if self._payload:
                 more["payload_output"] = self._streams.as_json()
             print_json(ended, f"{definition.name} {definition.version}", self._write_json, **more)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from scxlife.platform.vm import warm
-from scxlife.platform.vm.cache import CacheError
+from scxlife.platform.vm import host_files, warm
+from scxlife.platform.vm.cache import ArtifactError, CacheError
 from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
+    MIB,
     Completed,
     CutOff,
     GuestResult,
     GuestSpec,
     Interrupted,
     Malformed,
+    MemoryFile,
     NotRestored,
     NotStarted,
     OutOfMemory,
@@ -26,11 +29,15 @@ from scxlife.platform.vm.guest import (
     Truncated,
     WrongContent,
 )
-from scxlife.platform.vm.qemu import Interrupts, OnConsoleLine, run_guest
+from scxlife.platform.vm.qemu import RESTORE_S, Interrupts, OnConsoleLine, run_guest
+from scxlife.platform.vm.qmp import Qmp, QmpError
+from scxlife.platform.vm.topology import mismatch
 
+from .guest_gets import Gets
 from .guest_records import (
     Begins,
     Exit,
+    FilePiece,
     Hello,
     InternalError,
     Lifecycle,
@@ -48,8 +55,10 @@ from .outcomes import Outcome
 if TYPE_CHECKING:
     from scxlife.fsm.sources import Waiter
     from scxlife.platform.vm.payload_link import PayloadSink
+    from scxlife.platform.vm.topology import Topology
 
 GUEST_FAILED = "guest-failed"
+_WITHOUT = "leave --rootfs host out, and take along what the payload needs with --add"
 
 #: Bytes that are kept: the last of the log, the first of what probes produce.
 LOG_LIMIT = 4 << 20
@@ -84,6 +93,8 @@ class Attempt:
     probes: dict[str, bytes] = attrs.Factory(dict)
     #: What was dropped of what the guest sent, in words. An outcome has it among its own.
     degraded: tuple[str, ...] = ()
+    #: The CPUs that share a node, a last-level cache, a core, as the guest's kernel showed them.
+    topology: Mapping[str, Sequence[str]] | None = None
 
 
 class End:
@@ -116,10 +127,19 @@ class Transcript:
     `hear` takes each frame as it comes, and raises WrongContent for one that no sound guest sends at that point.
     """
 
-    def __init__(self, on_tape: OnTape, on_other: OnOther, on_log: OnLog = _ignore) -> None:
+    def __init__(
+        self,
+        on_tape: OnTape,
+        on_other: OnOther,
+        on_log: OnLog = _ignore,
+        topology: Topology | None = None,
+        gets: Gets | None = None,
+    ) -> None:
+        self._gets = gets or Gets(())
         self._on_tape = on_tape
         self._on_other = on_other
         self._on_log = on_log
+        self._topology = topology
         self._hello: Hello | None = None
         self._ordered = False
         self._run = 0
@@ -166,7 +186,9 @@ class Transcript:
             fault = None if self._exit is None else self._exit.fault
             faults = () if fault is None else (f"PID 1: {fault}",)
             outcome = attrs.evolve(outcome, degraded=(*outcome.degraded, *faults, *degraded))
-        return Attempt(outcome, kernel, failure, reason, result.record.console_tail, log, probes, degraded)
+        shown = None if self._hello is None else self._hello.topology
+        tail = result.record.console_tail
+        return Attempt(outcome, kernel, failure, reason, tail, log, probes, degraded, shown)
 
     # -- inside
 
@@ -186,6 +208,11 @@ class Transcript:
                 self._on_log(data)
             case ProbeChunk(probe, data):
                 self._take_probe(probe, data)
+            case FilePiece(data):
+                try:
+                    self._gets.take(data)
+                except ValueError as error:
+                    raise WrongContent(f"file frame: {error}") from None
             case TapeLine(text, size):
                 if self._has_room(size):
                     self._on_tape(text)
@@ -245,12 +272,17 @@ class Transcript:
         return True
 
     def _degraded(self) -> Iterator[str]:
+        if self._topology is not None and self._hello is not None:
+            differs = mismatch(self._topology, self._hello.topology or {})
+            if differs is not None:
+                yield differs
         if self._log.dropped:
             yield f"the first {self._log.dropped} bytes of the scheduler's log were dropped"
         if self._probe_dropped:
             yield f"{self._probe_dropped} bytes of probes were dropped"
         if self._tape_dropped:
             yield f"{self._tape_dropped} records of tapes were dropped"
+        yield from self._gets.close()
         if self._late:
             yield f"{self._late} frames after the exit frame were dropped"
 
@@ -261,6 +293,7 @@ def run_in_guest(
     on_other: OnOther = _ignore,
     *,
     cold: bool,
+    gets: Gets | None = None,
     say: Callable[[str], None] = _ignore,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
@@ -279,11 +312,11 @@ def run_in_guest(
     asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
     shown: dict[str, Any] = {"payload": payload, "on_console_line": on_console_line}
     why = ""
-    if not cold:
-        transcript = Transcript(on_tape, on_other, on_log)
+    if not cold and warm.can_be_saved(spec):
+        transcript = Transcript(on_tape, on_other, on_log, spec.topology, gets)
         try:
             result = _warm(spec, transcript, say, asked, shown)
-        except (CacheError, warm.NotSaved, OSError) as error:
+        except (CacheError, warm.NotSaved, OSError, QmpError) as error:
             why = str(error)
         else:
             if not isinstance(result, NotRestored):
@@ -292,10 +325,36 @@ def run_in_guest(
             warm.forget(warm.entry_of(spec))
         if spec.orders is not None:
             os.lseek(spec.orders, 0, os.SEEK_SET)
-    transcript = Transcript(on_tape, on_other, on_log)
+    transcript = Transcript(on_tape, on_other, on_log, spec.topology, gets)
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
-    return transcript.attempt(run_guest(spec, on_frame=transcript.hear, **asked, **shown))
+    try:
+        return transcript.attempt(_run(spec, transcript, {**asked, **shown}))
+    except QmpError as error:
+        raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
+
+
+def _run(spec: GuestSpec, transcript: Transcript, told: Mapping[str, Any]) -> GuestResult:
+    """One guest to its end, with the host's files where it is to have them. Raises ArtifactError, QmpError."""
+    if spec.host_files is None:
+        return run_guest(spec, on_frame=transcript.hear, **told)
+    saved = None if spec.memory_file is None else spec.memory_file.descriptor
+    size = -(-spec.memory // MIB) * MIB
+    with ExitStack() as stack:
+        try:
+            share = stack.enter_context(host_files.shared(spec.host_files))
+            memory = stack.enter_context(host_files.own_memory(saved, size))
+        except (host_files.NoSharing, OSError) as error:
+            raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
+
+        def on_hello(monitor: Qmp) -> None:
+            if spec.saved is not None:
+                monitor.event("RESUME", timeout_s=RESTORE_S)
+            share.plug_into(monitor)
+
+        going = attrs.evolve(spec, memory_file=MemoryFile(memory, shared=True))
+        result = run_guest(going, on_frame=transcript.hear, on_hello=on_hello, **told)
+        return attrs.evolve(result, stderr_tail=share.lost) if isinstance(result, CutOff) and share.lost else result
 
 
 def _warm(
@@ -313,7 +372,7 @@ def _warm(
         if failed is not None:
             return failed
     with warm.restored(spec, entry) as going:
-        return run_guest(going, on_frame=transcript.hear, **asked, **shown)
+        return _run(going, transcript, {**asked, **shown})
 
 
 def judge(result: GuestResult) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
 from scxlife.platform.trace_dump import TraceDump
-from scxlife.platform.vm import frames
+from scxlife.platform.vm import frames, topology
 from scxlife.platform.vm.payload_relay import PayloadRelay
 from scxlife.platform.vm.port import GuestPort
 
@@ -83,7 +83,7 @@ def main() -> None:
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
-    _send(port, frames.HELLO, hello)
+    _send(port, frames.HELLO, {**hello, "topology": topology.shown()})
     config = take_orders(port)
     if config.get("cwd"):
         with suppress(OSError):
@@ -92,6 +92,15 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
     degraded += surroundings.files()
     relay = _open_relay(kernel, config, degraded)
+    payload, gets = tuple(_in_path(config["payload"])), config.get("gets", ())
+    if "host" in config:
+        # Here, as most guests have nothing of the host's.
+        from . import host_root
+
+        needed = [path for path in (config.get("cwd"), *config["payload"][:1]) if path]
+        host_root.prepare(kernel, config["host"]["writable"], needed, degraded)
+        payload = host_root.in_root(config["payload"], config.get("cwd"))
+        gets = [host_root.ROOT + path for path in gets]
     if config["setup"]:
         _set_up(kernel, config["setup"], relay)
     plan = Plan(
@@ -99,10 +108,11 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         arguments_file=SCHEDULER_ARGS,
         environment=scheduler_environment(ENVIRONMENT),
         log_path=SCHEDULER_LOG,
-        payload=tuple(_in_path(config["payload"])),
+        payload=payload,
         payload_environment=ENVIRONMENT if not config.get("term") else {**ENVIRONMENT, "TERM": config["term"]},
         payload_output=2,
         payload_streams=relay,
+        gets=tuple(gets),
     )
     probe = _open_probe(kernel, degraded)
     on_probe = partial(_probe, port)

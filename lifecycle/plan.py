@@ -56,3 +56,5 @@ class Plan:
     payload_output: int = 1
     payload_streams: Streams | None = None
     unit: str | None = None
+    #: Paths of the files that the host is sent in the end.
+    gets: tuple[str, ...] = ()

@@ -19,7 +19,8 @@ import attrs
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
-from scxlife.lifecycle.guest_files import Taken, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_files import Taken, gets_of, host_files_of, kernel_of, scheduler_of, taken_along
+from scxlife.lifecycle.guest_gets import Gets
 from scxlife.lifecycle.guest_recipe import Machine, Recipe
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
@@ -41,9 +42,10 @@ from scxlife.lifecycle.vm_words import Words, understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
-from scxlife.platform.vm import accel
+from scxlife.platform.vm import accel, topology
 from scxlife.platform.vm.cache import ArtifactError, NotInstalled, cache_root
 from scxlife.platform.vm.guest import GuestSpec
+from scxlife.platform.vm.host_files import HostFiles
 
 SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 # Seconds that a scheduler runs when there is neither a payload nor --for: enough to see that it stays attached.
@@ -56,6 +58,7 @@ LONGEST_SHELL = 86_400.0
 WAITING = "waiting for the scheduler…"
 # Bytes of more words for the kernel's command line: COMMAND_LINE_SIZE of x86 is 2048, and the rest is cut off.
 LONGEST_APPEND = 1900
+DEFAULT_CPUS = 2
 
 EPILOG_RUN = """The first word that is no option is the scheduler, and the words after it are its arguments. What
 follows -- is the payload. Without a scheduler, scx_simple is taken.
@@ -124,6 +127,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def topology_of(text: str) -> topology.Topology:
+    """An argparse type: what the guest's CPUs share."""
+    try:
+        return topology.parse(text)
+    except topology.TopologyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     sub = actions.add_parser(
@@ -147,7 +158,14 @@ def _add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
     sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
     sub.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: KVM if it works")
-    sub.add_argument("--cpus", type=positive, default=2, metavar="N", help="default: %(default)s")
+    sub.add_argument("--cpus", type=positive, metavar="N", help="default: 2, or as many as --topology has")
+    sub.add_argument(
+        "--topology",
+        type=topology_of,
+        metavar="NODES,LLCS,CORES,THREADS",
+        help="make NODES NUMA nodes of LLCS last-level caches each, each of CORES cores of THREADS threads: 2,2,4,2 has"
+        f" 32 CPUs. Presets: {', '.join(f'{name} ({shape})' for name, shape in topology.PRESETS.items())}",
+    )
     sub.add_argument("--memory", type=memory, default=512 << 20, metavar="SIZE", help="default: 512M")
     sub.add_argument(
         "--timeout", type=positive_duration, default=120.0, metavar="S", help="for the whole guest; default: 120s"
@@ -166,6 +184,22 @@ def _add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--cold", action="store_true", help="boot, even if a guest of this kind has been saved")
     sub.add_argument("--setup", default="", metavar="COMMAND", help="a shell command to run before the scheduler")
     sub.add_argument("--add", action="append", default=[], metavar="FILE", help="take FILE along, at the same path")
+    sub.add_argument(
+        "--rootfs",
+        choices=("busybox", "host"),
+        default="busybox",
+        help="give the payload the files of this host, to read; what it changes is in memory (default: busybox)",
+    )
+    sub.add_argument(
+        "--get",
+        action="append",
+        default=[],
+        metavar="FILE[=DEST]",
+        help="copy a file out of the guest in the end, to DEST or its name in this folder (256 MiB in all)",
+    )
+    sub.add_argument(
+        "--rw", action="append", default=[], metavar="DIR", help="let it write to this folder of --rootfs host"
+    )
     sub.add_argument(
         "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
     )
@@ -194,7 +228,14 @@ def _say(text: str) -> None:
     print(f"scxlife: {text}", file=sys.stderr, flush=True)
 
 
-def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, terminal: Terminal | None) -> Recipe:
+def _recipe(
+    args: argparse.Namespace,
+    taken: Taken,
+    machine: Machine,
+    terminal: Terminal | None,
+    host_files: HostFiles | None,
+    gets: list[tuple[str, Path]],
+) -> Recipe:
     definition = chosen(args, shipped().with_profile("boot"))
     asked = None
     if args.stage or args.control or args.restart:
@@ -219,14 +260,31 @@ def _recipe(args: argparse.Namespace, taken: Taken, machine: Machine, terminal: 
         # A guest that goes on from where it was saved has no boot to be seen.
         cold=args.cold or args.console,
         terminal=None if terminal is None else terminal.size(),
+        host_files=host_files,
+        gets=tuple(path for path, _ in gets),
     )
+
+
+def _settle_topology(args: argparse.Namespace) -> None:
+    """Decide how many CPUs there are. Raises UsageError where --topology, --cpus and --memory don't fit together."""
+    asked = args.topology
+    if asked is None:
+        args.cpus = args.cpus or DEFAULT_CPUS
+        return
+    if args.cpus not in (None, asked.cpus):
+        raise UsageError(f"--topology {asked} has {asked.cpus} CPUs, and --cpus says {args.cpus}", "leave --cpus out")
+    args.cpus = asked.cpus
+    try:
+        topology.arguments(asked, asked.cpus, args.memory, tcg=True)
+    except topology.TopologyError as error:
+        raise UsageError(f"--topology {asked}: {error}", "give it more with --memory") from None
 
 
 def _machine(args: argparse.Namespace, kernel: Path, qemu: Path) -> Machine:
     chosen_accel = accel.choose(args.accel, qemu=qemu)
     # The last word counts, and "quiet" comes before.
     append = (*args.append, "loglevel=7") if args.console else args.append
-    return Machine(kernel, qemu, chosen_accel, args.cpus, args.memory, append)
+    return Machine(kernel, qemu, chosen_accel, args.cpus, args.memory, append, args.topology)
 
 
 def _described(spec: GuestSpec) -> str:
@@ -280,6 +338,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise ArtifactError("qemu-system-x86_64 is not installed", "run: apt-get install qemu-system-x86")
+    _settle_topology(args)
     words = understood(
         args.words,
         args.options,
@@ -299,6 +358,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             line = f"a payload comes after --: scxlife vm run -- {words.scheduler} …"
             raise UsageError(f"{words.scheduler} is no scheduler that was built", line) from error
         raise
+    shared, gets = host_files_of(args), gets_of(args)
     taken = taken_along(args, words, scheduler)
     missing = words.scheduler is not None and scheduler is None
     vmlinuz = Path() if missing else kernel_of(args.kernel)
@@ -333,11 +393,13 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), terminal)
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), terminal, shared, gets)
         # It has no name, so nothing of it is left, however this ends.
         orders = stack.enter_context(tempfile.TemporaryFile())
         base = recipe.write(orders, _say)
         spec = recipe.spec(base, orders.fileno(), None if listening is None else listening.socket)
+        arriving = Gets(gets)
+        stack.callback(arriving.close)
         asked = Asked(outlets.kernel, out)
         told(f"guest: {_described(spec)}")
         if args.verbose:
@@ -347,6 +409,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             run_in_guest,
             spec,
             cold=recipe.cold,
+            gets=arriving,
             say=_nothing if args.quiet else out,
             interrupts=asked,
             waiter=outlets,

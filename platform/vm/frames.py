@@ -48,6 +48,8 @@ PROBE = 0x09
 OPERATIONS = 0x0A
 #: PID 1 has its orders and begins. No payload.
 ORDERED = 0x0B
+#: A piece of a file that the host asked for, or its end: lifecycle/guest_gets.py.
+FILE = 0x18
 
 # Host to guest.
 #: The sequence number of the frame that is acknowledged, 4 bytes, little-endian.
@@ -77,6 +79,7 @@ TYPE_NAMES = {
     INTERNAL_ERROR: "internal-error",
     PROBE: "probe",
     OPERATIONS: "operations",
+    FILE: "file",
     ORDERED: "ordered",
     ACK: "ack",
     INTERRUPT: "interrupt",

@@ -10,6 +10,8 @@ import attrs
 
 from scxlife.platform.vm.accel import Accel
 from scxlife.platform.vm.frames import Frame
+from scxlife.platform.vm.host_files import HostFiles
+from scxlife.platform.vm.topology import Topology
 
 MIB = 1 << 20
 
@@ -50,6 +52,8 @@ class GuestSpec:
     accel: Accel
     qemu: Path
     cpus: int = attrs.field(default=2, validator=attrs.validators.ge(1))
+    #: What the CPUs share, where that matters. It has `cpus` CPUs.
+    topology: Topology | None = None
     memory: int = attrs.field(default=512 * MIB, validator=attrs.validators.ge(MIB))
     timeout: float = attrs.field(default=120.0, validator=attrs.validators.gt(0))
     #: Words that are added to the kernel's command line.
@@ -61,6 +65,8 @@ class GuestSpec:
     memory_file: MemoryFile | None = None
     #: What the guest goes on from, instead of booting; its memory is `memory_file`.
     saved: Saved | None = None
+    #: The host's files that it is given while it waits for its orders. Its memory is shared then.
+    host_files: HostFiles | None = None
 
 
 @attrs.frozen

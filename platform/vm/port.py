@@ -19,6 +19,8 @@ PORT_NAME = "scxlife.0"
 CONTROL_NAME = "scxlife.control"
 #: The payload's standard streams.
 PAYLOAD_NAME = "scxlife.payload"
+#: The tag of the virtiofs with the host's files.
+HOST_FILES = "scxlife-host"
 _CLASS = "/sys/class/virtio-ports"
 #: NETLINK_KOBJECT_UEVENT of linux/netlink.h; group 1 is the kernel's own.
 _KOBJECT_UEVENT = 15

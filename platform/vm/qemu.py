@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from scxlife.platform.linux import LinuxKernel
-from scxlife.platform.vm import frames
+from scxlife.platform.vm import frames, topology
 from scxlife.platform.vm.children import tied
 from scxlife.platform.vm.console import Console
 from scxlife.platform.vm.guest import (
@@ -87,10 +87,12 @@ def command(spec: GuestSpec, console_fd: int, port_fd: int, payload_fd: int, mon
     if spec.accel.name == "tcg":
         # On a busy host the emulated timer is late, and the kernel's check of it ends in a panic.
         kernel_line.append("no_timer_check")
+    machine = topology.arguments(spec.topology, spec.cpus, spec.memory, tcg=spec.accel.name == "tcg")
+    *accelerated, cpu_option, cpu = spec.accel.arguments
     return [
         *(str(spec.qemu), "-nodefaults", "-no-user-config", "-nic", "none", "-display", "none", "-no-reboot"),
-        *spec.accel.arguments,
-        *("-smp", str(spec.cpus), *_memory(spec)),
+        *accelerated,
+        *(cpu_option, cpu + machine.cpu, "-smp", machine.smp, *_memory(spec, machine)),
         *("-chardev", f"socket,id=monitor,fd={monitor_fd}", "-mon", "chardev=monitor,mode=control"),
         *("-chardev", f"socket,id=console,fd={console_fd}", "-serial", "chardev:console"),
         *("-device", "virtio-serial-pci", "-chardev", f"socket,id=port,fd={port_fd}"),
@@ -113,8 +115,13 @@ def _inherited(spec: GuestSpec) -> tuple[int, ...]:
     )
 
 
-def _memory(spec: GuestSpec) -> list[str]:
-    size = f"{-(-spec.memory // MIB)}M"
+def _memory(spec: GuestSpec, machine: topology.Arguments) -> list[str]:
+    size = f"{sum(machine.nodes) // MIB}M"
+    if len(machine.nodes) > 1:
+        ids = [f"node{node}" for node in range(len(machine.nodes))]
+        kind = "ram" if spec.host_files is None else "memfd,share=on"
+        objects = [f"memory-backend-{kind},id={id},size={size}" for id, size in zip(ids, machine.nodes, strict=True)]
+        return ["-M", "pc", "-m", size, *(word for each in objects for word in ("-object", each)), *machine.numa(ids)]
     if spec.memory_file is None:
         return ["-M", "pc", "-m", size]
     shared = "on" if spec.memory_file.shared else "off"

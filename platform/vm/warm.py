@@ -86,10 +86,15 @@ class _Digests:
 def entry_of(spec: GuestSpec) -> Path:
     """Where the image of this machine is, or is to be. `spec.initrd` is a path."""
     machine = [_FORMAT, *map(_identity, (spec.qemu, spec.kernel, Path(str(spec.initrd))))]
-    machine += [spec.accel.arguments, spec.cpus, -(-spec.memory // MIB), spec.append]
+    machine += [spec.accel.arguments, spec.cpus, str(spec.topology), -(-spec.memory // MIB), spec.append]
     if spec.accel.name == "kvm":
         machine.append(_host_cpu())
     return cache_root() / FOLDER / hashlib.sha256(repr(machine).encode()).hexdigest()[:32]
+
+
+def can_be_saved(spec: GuestSpec) -> bool:
+    """Whether its memory is one file. That of several nodes is not: QEMU before 8.1 maps a file from its start only."""
+    return spec.topology is None or spec.topology.nodes == 1
 
 
 @contextmanager

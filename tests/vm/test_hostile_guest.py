@@ -183,6 +183,38 @@ ORDER: dict[str, tuple[list[Step], str, str]] = {
     "hello-is-nothing": ([frame(frames.HELLO, {})], "wrong-content", "hello frame: version: it is missing"),
     "hello-has-a-time-of-text": ([hello(t="now")], "wrong-content", "hello frame: t: a number"),
     "hello-has-a-long-kernel": ([hello(kernel="x" * 129)], "wrong-content", "hello frame: kernel: a text"),
+    "file-that-nobody-asked-for": (
+        [hello(), frame(frames.FILE, b"\0\0\0\0+../../etc/passwd")],
+        "wrong-content",
+        "file frame: it is of no file that is still to come",
+    ),
+    "file-without-a-number": ([hello(), frame(frames.FILE, b"")], "wrong-content", "file frame: it is of no file"),
+    "topology-is-a-list": ([hello(topology=[])], "wrong-content", "hello frame: topology: an object"),
+    "topology-has-no-cores": (
+        [hello(topology={"nodes": [], "llcs": []})],
+        "wrong-content",
+        "hello frame: topology: cores: it is missing",
+    ),
+    "topology-of-many-nodes": (
+        [hello(topology={"nodes": ["0"] * 257, "llcs": [], "cores": []})],
+        "wrong-content",
+        "hello frame: topology: nodes: a list of at most 256",
+    ),
+    "topology-of-words": (
+        [hello(topology={"nodes": ["0-1\n"], "llcs": [], "cores": []})],
+        "wrong-content",
+        "hello frame: topology: nodes: a list of CPUs is wanted",
+    ),
+    "topology-of-numbers": (
+        [hello(topology={"nodes": [0], "llcs": [], "cores": []})],
+        "wrong-content",
+        "hello frame: topology: nodes: a list of CPUs is wanted",
+    ),
+    "topology-of-a-long-list": (
+        [hello(topology={"nodes": ["0," * 600 + "0"], "llcs": [], "cores": []})],
+        "wrong-content",
+        "hello frame: topology: nodes: a list of CPUs is wanted",
+    ),
     "second-outcome": (
         [hello(), outcome("startup-died"), outcome(), last_word()],
         "wrong-content",

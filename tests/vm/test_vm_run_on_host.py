@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 import pytest
 
-from scxlife.platform.vm import accel, guest
+from scxlife.platform.vm import accel, guest, host_files
 from scxlife.platform.vm.children import tied
 from scxlife.platform.vm.qemu import run_guest
 
@@ -455,6 +455,25 @@ REFUSED = {
     "--cpus 256": (["--cpus", "256"], "from 1 to 255"),
     "--cpus ²": (["--cpus", "²"], "from 1 to 255"),
     "--cpus 2.5": (["--cpus", "2.5"], "from 1 to 255"),
+    "--topology of three numbers": (["--topology", "1,2,3"], "write NODES,LLCS,CORES,THREADS, such as 2,2,4,2"),
+    "--topology of no such name": (["--topology", "laptop"], "or one of smt, 2llc, numa2, epyc-like"),
+    "--topology too large": (["--topology", "16,16,2,2"], "these are 1024 CPUs, and a guest has at most 255"),
+    "--topology and other --cpus": (["--topology", "smt", "--cpus", "2"], "has 4 CPUs, and --cpus says 2"),
+    "--topology and little --memory": (["--topology", "8,1,1,1", "--memory", "256M"], "needs 64 MiB of memory: 512M"),
+    "--rw without --rootfs host": (["--rw", "tmp"], "use it with --rootfs host"),
+    "--rw a FIFO": (["--rootfs", "host", "--rw", "fifo"], "--rw fifo: it is no folder"),
+    "--rw everything": (["--rootfs", "host", "--rw", "/"], "--rw /: all of this host would be writable"),
+    "--rw what is missing": (["--rootfs", "host", "--rw", "none"], "--rw none: No such file"),
+    "--rw the kernel's": (["--rootfs", "host", "--rw", "/sys"], "--rw /sys: it is not shared"),
+    "--rootfs host and --add": (["--rootfs", "host", "--add", "vmlinuz"], "leave --add out"),
+    "--rootfs of no such kind": (["--rootfs", "debian"], "invalid choice"),
+    "--get to a FIFO": (["--get", "/a=fifo"], "fifo is a FIFO"),
+    "--get to a folder": (["--get", "/a=tmp"], "tmp is a directory"),
+    "--get to a link": (["--get", "/a=link"], "link is no regular file"),
+    "--get into no folder": (["--get", "/a=none/b"], "nothing can be written in"),
+    "--get two to one": (["--get", "/a/x", "--get", "/b/x"], "/a/x goes to"),
+    "--get nothing": (["--get", ""], "use FILE or FILE=DEST"),
+    "--get the root": (["--get", "/"], "use FILE or FILE=DEST"),
     "--append with an open quotation": (["--append", 'a="b'], "a quotation is left open"),
     "--append with a control character": (["--append", "a\x07b"], "control character"),
     "--append too long": (["--append", "x" * 2000], "at most 1900 bytes"),
@@ -493,6 +512,23 @@ def test_L4_a_payload_that_can_not_be_taken_along_is_refused(host: Host, payload
     done = host.run("completes", "./mine", "--", payload)
     assert (done.returncode, host.seen("pid")) == (2, [])
     assert "scxlife: error: the payload " in done.stderr
+
+
+def test_a_host_without_virtiofsd_is_told_in_one_line(host: Host) -> None:
+    hidden = [place for place in host_files.PLACES if Path(place).exists()]
+    line = " && ".join([*(f"mount --bind /dev/null {place}" for place in hidden), f'exec {" ".join(SCXLIFE)} "$@"'])
+    words = ["--kernel", f"{host.folder}/vmlinuz", "--rootfs", "host", "./mine"]
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", line, "sh", *words],
+        env={**host.environment, "FAKE": "completes"},
+        cwd=host.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, host.seen("pid")) == (1, [])
+    error, hint = done.stderr.splitlines()
+    assert error == "scxlife: error: --rootfs host: virtiofsd is not installed"
+    assert hint == "hint: run: apt-get install virtiofsd qemu-system-common"
 
 
 def test_L4_a_log_that_can_not_be_written_whole_is_reported(host: Host) -> None:
