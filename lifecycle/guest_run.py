@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from scxlife.platform.vm import host_files, warm
-from scxlife.platform.vm.cache import ArtifactError, CacheError
+from scxlife.platform.vm.cache import ArtifactError, CacheError, Damaged
 from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
     MIB,
@@ -318,6 +318,8 @@ def run_in_guest(
             result = _warm(spec, transcript, say, asked, shown)
         except (CacheError, warm.NotSaved, OSError, QmpError) as error:
             why = str(error)
+            if isinstance(error, Damaged):
+                warm.forget(warm.entry_of(spec))
         else:
             if not isinstance(result, NotRestored):
                 return transcript.attempt(result)

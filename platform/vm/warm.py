@@ -115,7 +115,7 @@ def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
             os.utime(entry)
         with ThreadPoolExecutor(1) as worker:
             # While QEMU starts.
-            found = worker.submit(lambda: _Digests(_digest(memory), _digest(state), _digest_of(hello)))
+            found = worker.submit(lambda: _Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))
             yield attrs.evolve(
                 spec,
                 memory_file=MemoryFile(memory, shared=False),
@@ -219,7 +219,7 @@ def _save(spec: GuestSpec, folder: Path, asked: Mapping[str, Any]) -> dict[str, 
             raise NotSaved(failure or f"the guest did not come up: {said}")
         hello = frames.encode(frames.HELLO, 0, heard[0].payload)
         (folder / HELLO).write_bytes(hello)
-        return {"digests": attrs.asdict(_Digests(_digest(memory), _digest(state), _digest_of(hello)))}
+        return {"digests": attrs.asdict(_Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))}
     finally:
         os.close(memory)
         os.close(state)
@@ -247,7 +247,7 @@ def _digests(entry: Path) -> _Digests:
     return _Digests(**found)
 
 
-def _digest(descriptor: int) -> str:
+def digest_of_file(descriptor: int) -> str:
     """The SHA-256 of what is in a file, and where. A hole has only its place."""
     digest, at = hashlib.sha256(), 0
     size = os.fstat(descriptor).st_size

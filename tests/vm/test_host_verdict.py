@@ -62,7 +62,7 @@ def vm(kernel: Path, *words: str) -> tuple[int, dict[str, Any], str]:
 
 
 def test_row_22_a_guest_that_ends_well_and_has_told_no_outcome_is_unconfirmed(spec_for: SpecFor) -> None:
-    attempt = run_in_guest(spec_for("completes"), lambda line: None)
+    attempt = run_in_guest(spec_for("completes"), lambda line: None, cold=True)
     assert attempt.outcome is None
     assert (attempt.failure, attempt.reason) == ("unconfirmed", "the guest ended without an outcome")
 

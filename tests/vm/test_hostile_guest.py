@@ -61,7 +61,7 @@ def sending(folder: Path, script: list[Step]) -> GuestSpec:
 
 def attempt(folder: Path, script: list[Step]) -> Attempt:
     """The same without the command: what `run_in_guest` makes of it."""
-    return run_in_guest(sending(folder, script), on_tape=lambda line: None)
+    return run_in_guest(sending(folder, script), on_tape=lambda line: None, cold=True)
 
 
 def check(made: Bench, run: Run, status: int) -> None:

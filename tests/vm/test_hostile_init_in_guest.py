@@ -71,7 +71,7 @@ def attack(kernel: Path, qemu: Path, place: Path, megabytes: int, seconds: float
 
     forget_peak()
     before = peak()
-    attempt = run_in_guest(spec, on_life, on_other)
+    attempt = run_in_guest(spec, on_life, on_other, cold=True)
     lives.close()
     return Attacked(attempt, [*lines], peak() - before, folder)
 
