@@ -15,7 +15,7 @@ FORMAT = 5
 def freeze(definition: Definition) -> bytes:
     """JSON for `thaw`. Equal definitions give equal bytes."""
     branches: list[Any] = [
-        [state, event, [[branch.guards, attrs.astuple(branch.decision)[2:]] for branch in cell]]
+        [state, event, [[branch.guards, _fields(branch.decision)[2:]] for branch in cell]]
         for (state, event), cell in definition.cells.items()
     ]
     data = {
@@ -24,19 +24,24 @@ def freeze(definition: Definition) -> bytes:
         "version": definition.version,
         "doc": definition.doc,
         "initial": definition.initial,
-        "states": [attrs.astuple(state) for state in definition.states.values()],
-        "events": [attrs.astuple(event) for event in definition.events.values()],
+        "states": [_fields(state) for state in definition.states.values()],
+        "events": [_fields(event) for event in definition.events.values()],
         "cells": branches,
         "settings": dict(definition.settings),
         "sources": dict(definition.sources),
         "guards": dict(definition.guards),
-        "actions": [attrs.astuple(action) for action in definition.actions.values()],
+        "actions": [_fields(action) for action in definition.actions.values()],
         "outcomes": dict(definition.outcomes),
         "profiles": {name: attrs.asdict(profile) for name, profile in definition.profiles.items()},
         "groups": dict(definition.groups),
         "views": dict(definition.views),
     }
     return json.dumps(data, separators=(",", ":")).encode()
+
+
+def _fields(part: State | Event | Action | Decision) -> tuple[Any, ...]:
+    # Nothing in them has fields of its own: a recursive search for some takes most of the time.
+    return attrs.astuple(part, recurse=False)
 
 
 def _state(fields: list[Any]) -> State:

@@ -14,15 +14,16 @@ def loads(text: str | bytes, file: str = "<definition>") -> Definition:
 
     Warnings don't stop it: `scxlife check`, or `scxlife.fsm.check`, tells of them.
     """
-    return _sound(check_text(text, file))
+    return sound(check_text(text, file))
 
 
 def load(path: str | PathLike[str]) -> Definition:
     """The definition in the file at `path`. Raises DefinitionError, also for a file that can't be read."""
-    return _sound(check(path))
+    return sound(check(path))
 
 
-def _sound(report: Report) -> Definition:
+def sound(report: Report) -> Definition:
+    """The definition that `report` is about. Raises DefinitionError if something is wrong with it."""
     if report.definition is None:
         raise DefinitionError(report.problems)
     return report.definition

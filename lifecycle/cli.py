@@ -33,6 +33,7 @@ COMMANDS = {
     "replay": "feed a tape back through its definition, or run a scenario again",
     "schema": "the definition format as JSON Schema, for editors",
     "kernel": "fetch and list sched_ext kernels for guests",
+    "cache": "list what is kept between runs, or make room",
     "schedulers": "build and list the kernel's example schedulers",
 }
 

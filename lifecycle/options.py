@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from scxlife.fsm.definition import Definition
-from scxlife.fsm.loader import load
+from scxlife.fsm.frozen import FORMAT, freeze, thaw
+from scxlife.platform.vm.remembered import Sources, recall, remember
 
 from .duration_option import duration
 
@@ -41,16 +43,38 @@ def chosen(parsed: argparse.Namespace, definition: Definition) -> Definition:
     return definition.with_settings(**given)
 
 
+@cache
+def _loaded(path: Path) -> Definition:
+    """A definition of this package: checked once, then remembered as PID 1 gets it."""
+    question = ("definition", FORMAT, str(path))
+    answer = recall(question)
+    if isinstance(answer, str):
+        try:
+            return thaw(answer.encode())
+        except (ValueError, KeyError, TypeError):
+            pass  # made by a freeze() that was not this one's
+    from scxlife.fsm.lint import check
+    from scxlife.fsm.loader import sound
+
+    sources = Sources()
+    report = check(path)
+    definition = sound(report)
+    sources.add(*report.texts)
+    sources.add_code("scxlife.fsm", "attr", "cattrs", "yaml")
+    remember(question, sources, freeze(definition).decode())
+    return definition
+
+
 def boot_ending() -> Definition:
     """What a guest's PID 1 does when the scheduler's run is over."""
-    return load(BOOT)
+    return _loaded(BOOT)
 
 
 def operations() -> Definition:
     """What a supervisor does that can be asked for several schedulers, one after the other."""
-    return load(OPERATIONS)
+    return _loaded(OPERATIONS)
 
 
 def shipped() -> Definition:
     """The lifecycle that comes with this package."""
-    return load(DEFINITION)
+    return _loaded(DEFINITION)

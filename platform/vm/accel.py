@@ -17,12 +17,13 @@ import os
 import re
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 import attrs
 
-from scxlife.platform.vm.cache import ArtifactError, CacheError, cache_root, prepare, read_small
+from scxlife.platform.vm.cache import ArtifactError, CacheError, cache_root, read_small, replace_small
 from scxlife.platform.vm.children import tied
 
 Requested = Literal["auto", "kvm", "tcg"]
@@ -224,16 +225,8 @@ class _Memory:
         if findings == self._kept:
             return
         text = json.dumps({"key": self._key, **attrs.asdict(findings)})
-        try:
-            prepare(self._file.parent)
-            with tempfile.NamedTemporaryFile("w", dir=self._file.parent, delete=False) as draft:
-                draft.write(text)
-            try:
-                Path(draft.name).replace(self._file)
-            except OSError:
-                Path(draft.name).unlink()
-        except (OSError, CacheError):
-            return
+        with suppress(OSError, CacheError):
+            replace_small(self._file, text.encode())
 
 
 def _is_line(fault: object) -> bool:

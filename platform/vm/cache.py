@@ -162,6 +162,25 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def replace_small(path: Path, content: bytes) -> None:
+    """Write a small file of the cache: a reader finds the old content or the new. Raises OSError, CacheError.
+
+    Nothing is flushed to the disk: after a crash the file may be damaged, which is for its reader to notice.
+    """
+    if len(content) > _SMALL:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    prepare(path.parent)
+    draft = path.parent / f".{path.name}{_PARTIAL}{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
 def create(path: Path) -> TextIO:
     """A new text file of the cache, open for writing; what is there is removed, and no link is followed."""
     path.unlink(missing_ok=True)
@@ -190,6 +209,16 @@ def locked(entry: Path, waiting: Callable[[str], None]) -> Iterator[bool]:
                     )
                 time.sleep(_RETRY_S)
         yield waited
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_now(entry: Path) -> Iterator[bool]:
+    """Holds the lock of ``entry`` if nobody else does; yields whether. Raises CacheError when it can't be made."""
+    descriptor = _lock_file(entry)
+    try:
+        yield _try_lock(descriptor)
     finally:
         os.close(descriptor)
 

@@ -12,15 +12,13 @@ import posixpath
 import shutil
 import struct
 from collections import deque
-from collections.abc import Container, Iterator
-from functools import cache
+from collections.abc import Collection, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import attrs
-from elftools.common.exceptions import ELFError as ParseError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import InterpSegment
+
+from scxlife.platform.vm.remembered import Sources, recall, remember
 
 _MAGIC = b"\x7fELF"
 #: Bytes of a script's first line that the kernel looks at (BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h).
@@ -103,91 +101,162 @@ def merged_directories() -> dict[str, str]:
     return {**_MERGED, f"/lib/{_multiarch()}": "/lib"}
 
 
-def closure(program: Path, guest: str, *, provided: Container[str] = ()) -> tuple[Placed, ...]:
+def closure(program: Path, guest: str, *, provided: Collection[str] = ()) -> tuple[Placed, ...]:
     """``program`` placed at ``guest``, then everything that it needs to start, each file once.
 
     For a script: the script, then its interpreter with what that needs. A script's interpreter whose guest path is in
-    ``provided`` is taken as it is. Any other file (neither ELF nor script) stands alone.
+    ``provided`` is taken as it is. Any other file (neither ELF nor script) stands alone. The answer is remembered.
     Raises ElfError, or OSError when a file can't be read.
     """
-    placed: dict[str, Placed] = {}
-    _add(placed, program, in_guest(guest), provided)
-    return tuple(placed.values())
+    question = ("closure", os.fspath(program), guest, sorted(provided), *_surroundings())
+    if (placed := _recalled(recall(question))) is not None:
+        return placed
+    sources = Sources()
+    placed = traced(program, guest, sources, provided=provided)
+    sources.add_code("scxlife.platform.vm", "elftools")
+    remember(question, sources, [(os.fspath(each.host), each.guest) for each in placed])
+    return placed
 
 
-def _add(placed: dict[str, Placed], program: Path, guest: str, provided: Container[str]) -> None:
-    placed[guest] = Placed(program, guest)
-    if is_elf(program):
-        for each in _libraries(program, guest):
-            placed.setdefault(each.guest, each)
-        return
-    for interpreter in _interpreters(program):
-        inside = in_guest(str(interpreter))
-        if inside not in provided and inside not in placed:
-            _add(placed, interpreter, inside, provided)
+def traced(program: Path, guest: str, sources: Sources, *, provided: Collection[str] = ()) -> tuple[Placed, ...]:
+    """As ``closure``, but not remembered: what the answer depends on is added to ``sources``."""
+    search = _Search(sources, provided)
+    search.add(program, in_guest(guest))
+    return tuple(search.placed.values())
 
 
-def _interpreters(script: Path) -> Iterator[Path]:
-    """The programs that a ``#!`` line names (execve(2)), seen through ``/usr/bin/env NAME``; none without a line."""
-    with script.open("rb") as stream:
-        first = stream.read(_SHEBANG_LIMIT)
-    if not first.startswith(b"#!"):
-        return
-    line = os.fsdecode(first[2:].split(b"\n", 1)[0]).strip()
-    interpreter, _, argument = line.partition(" ")
-    if not interpreter:
-        raise ElfError(f"{script}: its #! line names no interpreter")
-    if not Path(interpreter).is_file():
-        raise ElfError(f"{script}: its interpreter {interpreter} does not exist")
-    yield Path(interpreter)
-    if posixpath.basename(interpreter) == "env":
-        # ``env -S a b`` splits its argument; plain ``env NAME`` has one word.
-        words = [word for word in argument.split() if not word.startswith("-") and "=" not in word]
-        found = shutil.which(words[0]) if words else None
-        if found is None:
-            raise ElfError(f"{script}: can't find the program of its line {line!r}")
-        yield Path(found)
+def _surroundings() -> tuple[str, ...]:
+    """What a search depends on and no file tells: where relative paths and the names of programs lead."""
+    try:
+        here = os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        here = ""
+    return here, os.environ.get("PATH", ""), os.uname().machine
 
 
-def _libraries(program: Path, guest: str) -> Iterator[Placed]:
-    root = _read(program, guest, None)
-    if root.interpreter is not None:
-        interpreter = Path(root.interpreter)
-        if not interpreter.exists():
-            raise MissingLibraryError(root.interpreter, program, [interpreter.parent])
-        yield Placed(interpreter, in_guest(root.interpreter))
-    # Breadth first, and by name alone once a name is loaded: the order in which ld.so itself decides.
-    names = {posixpath.basename(root.interpreter)} if root.interpreter else set()
-    queue = deque([root])
-    while queue:
-        loading = queue.popleft()
-        for name in loading.needed:
-            if name in names:
-                continue
-            names.add(name)
-            found = _find(name, loading)
-            yield found
-            queue.append(_read(found.host, found.guest, loading))
+def _recalled(answer: object) -> tuple[Placed, ...] | None:
+    try:
+        pairs = [(host, guest) for host, guest in answer]  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        return None
+    if not all(isinstance(name, str) for pair in pairs for name in pair):
+        return None
+    return tuple(Placed(Path(host), guest) for host, guest in pairs)
 
 
-def _find(name: str, loading: _Object) -> Placed:
-    searched: list[Path] = []
-    if "/" in name:
-        if Path(name).is_file():
-            return Placed(Path(name), in_guest(name))
-        raise MissingLibraryError(name, loading.file, [Path(name).parent])
-    for entry, origin in _own_directories(loading):
-        directory = Path(_expand(entry, str(origin.file.resolve().parent)))
-        searched.append(directory)
-        if _suits(directory / name):
-            inside = _expand(entry, posixpath.dirname(origin.guest))
-            return Placed(directory / name, in_guest(posixpath.join(inside, name)))
-    for directory in system_directories():
-        searched.append(directory)
-        if _suits(directory / name):
-            # Found without help in the guest too: every directory that its loader searches is this one.
-            return Placed(directory / name, f"/lib/{name}")
-    raise MissingLibraryError(name, loading.file, searched)
+class _Search:
+    """One search for what a program needs. ``placed`` is what was found, by the path in the guest."""
+
+    def __init__(self, sources: Sources, provided: Collection[str]) -> None:
+        self.placed: dict[str, Placed] = {}
+        self._sources = sources
+        self._provided = provided
+
+    def add(self, program: Path, guest: str) -> None:
+        self._sources.add(program)
+        self.placed[guest] = Placed(program, guest)
+        if is_elf(program):
+            for each in self._libraries(program, guest):
+                self.placed.setdefault(each.guest, each)
+            return
+        for interpreter in self._interpreters(program):
+            inside = in_guest(str(interpreter))
+            if inside not in self._provided and inside not in self.placed:
+                self.add(interpreter, inside)
+
+    def _interpreters(self, script: Path) -> Iterator[Path]:
+        """The programs that a ``#!`` line names (execve(2)), seen through ``/usr/bin/env NAME``; none without one."""
+        with script.open("rb") as stream:
+            first = stream.read(_SHEBANG_LIMIT)
+        if not first.startswith(b"#!"):
+            return
+        line = os.fsdecode(first[2:].split(b"\n", 1)[0]).strip()
+        interpreter, _, argument = line.partition(" ")
+        if not interpreter:
+            raise ElfError(f"{script}: its #! line names no interpreter")
+        self._sources.add(interpreter)
+        if not Path(interpreter).is_file():
+            raise ElfError(f"{script}: its interpreter {interpreter} does not exist")
+        yield Path(interpreter)
+        if posixpath.basename(interpreter) == "env":
+            # ``env -S a b`` splits its argument; plain ``env NAME`` has one word.
+            words = [word for word in argument.split() if not word.startswith("-") and "=" not in word]
+            found = shutil.which(words[0]) if words else None
+            if found is None:
+                raise ElfError(f"{script}: can't find the program of its line {line!r}")
+            self._sources.add(*(Path(directory, words[0]) for directory in os.get_exec_path()))
+            yield Path(found)
+
+    def _libraries(self, program: Path, guest: str) -> Iterator[Placed]:
+        root = _read(program, guest, None)
+        if root.interpreter is not None:
+            interpreter = Path(root.interpreter)
+            self._sources.add(interpreter)
+            if not interpreter.exists():
+                raise MissingLibraryError(root.interpreter, program, [interpreter.parent])
+            yield Placed(interpreter, in_guest(root.interpreter))
+        # Breadth first, and by name alone once a name is loaded: the order in which ld.so itself decides.
+        names = {posixpath.basename(root.interpreter)} if root.interpreter else set()
+        queue = deque([root])
+        while queue:
+            loading = queue.popleft()
+            for name in loading.needed:
+                if name in names:
+                    continue
+                names.add(name)
+                found = self._find(name, loading)
+                yield found
+                queue.append(_read(found.host, found.guest, loading))
+
+    def _find(self, name: str, loading: _Object) -> Placed:
+        searched: list[Path] = []
+        if "/" in name:
+            self._sources.add(name)
+            if Path(name).is_file():
+                return Placed(Path(name), in_guest(name))
+            raise MissingLibraryError(name, loading.file, [Path(name).parent])
+        for entry, origin in _own_directories(loading):
+            directory = Path(_expand(entry, str(origin.file.resolve().parent)))
+            searched.append(directory)
+            if self._suits(directory / name):
+                inside = _expand(entry, posixpath.dirname(origin.guest))
+                return Placed(directory / name, in_guest(posixpath.join(inside, name)))
+        for directory in self._system_directories:
+            searched.append(directory)
+            if self._suits(directory / name):
+                # Found without help in the guest too: every directory that its loader searches is this one.
+                return Placed(directory / name, f"/lib/{name}")
+        raise MissingLibraryError(name, loading.file, searched)
+
+    def _suits(self, candidate: Path) -> bool:
+        self._sources.add(candidate)
+        return candidate.is_file() and _is_native(candidate)
+
+    @cached_property
+    def _system_directories(self) -> tuple[Path, ...]:
+        """The directories of /etc/ld.so.conf and the loader's own, in order, those that exist."""
+        own = [f"/lib/{_multiarch()}", f"/usr/lib/{_multiarch()}", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
+        named = dict.fromkeys([*self._configured(Path("/etc/ld.so.conf"), set()), *map(Path, own)])
+        self._sources.add(*(directory for directory in named if not directory.is_dir()))
+        return tuple(directory for directory in named if directory.is_dir())
+
+    def _configured(self, file: Path, seen: set[Path]) -> Iterator[Path]:
+        """The directories of an ld.so.conf(5), ``include`` lines followed once each."""
+        self._sources.add(file)
+        if file in seen or not file.is_file():
+            return
+        seen.add(file)
+        for raw in file.read_text(errors="surrogateescape").splitlines():
+            line = raw.split("#", 1)[0].strip()
+            word, _, rest = line.partition(" ")
+            if word == "include":
+                # An absolute pattern replaces the directory that it is joined to, but glob() takes relative ones only.
+                pattern = file.parent / rest.strip()
+                self._sources.add(pattern.parent)
+                for included in sorted(Path("/").glob(str(pattern).lstrip("/"))):
+                    yield from self._configured(included, seen)
+            elif line and word != "hwcap":
+                yield Path(line)
 
 
 def _own_directories(loading: _Object) -> Iterator[tuple[str, _Object]]:
@@ -208,12 +277,13 @@ def _expand(entry: str, origin: str) -> str:
     return entry
 
 
-def _suits(candidate: Path) -> bool:
+def _is_native(file: Path) -> bool:
     """Whether the loader would take it; it passes over a library for another processor and looks further."""
-    if not candidate.is_file():
-        return False
+    from elftools.common.exceptions import ELFError as ParseError
+    from elftools.elf.elffile import ELFFile
+
     try:
-        with candidate.open("rb") as stream:
+        with file.open("rb") as stream:
             return str(ELFFile(stream)["e_machine"]) == _native()
     except ParseError:
         # For instance a linker script that is called libfoo.so.
@@ -221,6 +291,12 @@ def _suits(candidate: Path) -> bool:
 
 
 def _read(file: Path, guest: str, loader: _Object | None) -> _Object:
+    # Only here: an answer that is remembered does without this import, which takes longer than all the rest.
+    from elftools.common.exceptions import ELFError as ParseError
+    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.segments import InterpSegment
+
     try:
         with file.open("rb") as stream:
             elf = ELFFile(stream)
@@ -248,31 +324,6 @@ def _read(file: Path, guest: str, loader: _Object | None) -> _Object:
     # ld.so(8): a DT_RPATH counts for nothing where a DT_RUNPATH exists.
     rpath = () if runpath else paths.get("DT_RPATH", ())
     return _Object(file, guest, interpreter, tuple(needed), rpath, runpath, loader)
-
-
-@cache
-def system_directories() -> tuple[Path, ...]:
-    """The directories of /etc/ld.so.conf and the loader's own, in order, those that exist."""
-    own = [f"/lib/{_multiarch()}", f"/usr/lib/{_multiarch()}", "/lib64", "/usr/lib64", "/lib", "/usr/lib"]
-    named = [*_configured(Path("/etc/ld.so.conf"), set()), *map(Path, own)]
-    return tuple(directory for directory in dict.fromkeys(named) if directory.is_dir())
-
-
-def _configured(file: Path, seen: set[Path]) -> Iterator[Path]:
-    """The directories of an ld.so.conf(5), ``include`` lines followed once each."""
-    if file in seen or not file.is_file():
-        return
-    seen.add(file)
-    for raw in file.read_text(errors="surrogateescape").splitlines():
-        line = raw.split("#", 1)[0].strip()
-        word, _, rest = line.partition(" ")
-        if word == "include":
-            # An absolute pattern replaces the directory that it is joined to, but glob() takes relative ones only.
-            pattern = str(file.parent / rest.strip())
-            for included in sorted(Path("/").glob(pattern.lstrip("/"))):
-                yield from _configured(included, seen)
-        elif line and word != "hwcap":
-            yield Path(line)
 
 
 def _native() -> str:

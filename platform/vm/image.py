@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -27,7 +28,8 @@ import attrs
 from scxlife.platform.vm import interpreter
 from scxlife.platform.vm.cache import cache_root, entries, locked, publish, sound
 from scxlife.platform.vm.cpio import Tree
-from scxlife.platform.vm.elf import Placed, closure, in_guest, loaded_part, merged_directories
+from scxlife.platform.vm.elf import Placed, closure, in_guest, loaded_part, merged_directories, traced
+from scxlife.platform.vm.remembered import Sources, recall, remember
 
 SCHEDULER = "/scheduler"
 SCHEDULER_ARGS = "/sched_args"
@@ -62,6 +64,7 @@ _DIRECTORIES = {
     "/sys": 0o555,
     "/tmp": 0o1777,
 }
+_KEY = re.compile(r"[0-9a-f]{32}")
 _BUSYBOX_TIMEOUT_S = 10.0
 #: Bases that stay in the cache, some 14 MB each.
 _KEPT = 8
@@ -146,8 +149,13 @@ def build_base(
     ``modules`` are taken along with what they import, for what ``entry`` imports only when it needs it. ``waiting`` is
     told when another process builds the same one. Raises ImportMeasureError, ElfError, ImageError, CacheError, OSError.
     """
-    tree = Tree()
     init = _init(entry)
+    names = (entry, *modules)
+    question = ("base", _FORMAT, init, names, str(busybox), *interpreter.identity(names))
+    if (base := _recalled(recall(question))) is not None and _is_there(base, waiting):
+        return base
+    sources = Sources()
+    tree = Tree()
     digest = hashlib.sha256(repr((_FORMAT, sys.version, init)).encode())
     holds: dict[str, Path] = {}
     for path, mode in _DIRECTORIES.items():
@@ -160,16 +168,18 @@ def build_base(
 
     library = f"{_PREFIX}/{interpreter.library_name()}"
     tree.directory(f"{library}/lib-dynload")
-    placed = list(closure(interpreter.executable(), _PYTHON))
-    for module in dict.fromkeys((interpreter.landmark(), *interpreter.measure((entry, *modules)))):
+    placed = list(traced(interpreter.executable(), _PYTHON, sources))
+    found = dict.fromkeys((interpreter.landmark(), *interpreter.measure(names)))
+    sources.add(*interpreter.looked_at(names, found))
+    for module in found:
         path = module.path(library)
         if module.compiled:
-            placed += closure(module.origin, path)
+            placed += traced(module.origin, path, sources)
         else:
             digest.update(repr((path, module.origin.read_bytes())).encode())
             tree.deferred_file(path, partial(module.code, library), 0o644)
     if busybox is not None:
-        placed += closure(busybox, _BUSYBOX)
+        placed += traced(busybox, _BUSYBOX, sources)
         for applet in applets(busybox):
             tree.symlink(f"/bin/{applet}", "busybox")
     for each in placed:
@@ -177,7 +187,18 @@ def build_base(
         digest.update(repr((each.guest, str(each.host), status.st_size, status.st_mtime_ns)).encode())
         tree.deferred_file(each.guest, partial(_loaded_part_of, each.host), 0o755)
         holds[each.guest] = each.host
-    return Base(_published(digest.hexdigest()[:32], tree, waiting), holds)
+    base = Base(_published(digest.hexdigest()[:32], tree, waiting), holds)
+    sources.add_code("scxlife.platform.vm", "elftools")
+    remember(question, sources, [base.archive.parent.name, {guest: str(host) for guest, host in holds.items()}])
+    return base
+
+
+def _recalled(answer: object) -> Base | None:
+    """The base that a remembered answer is about; None for an answer of another kind."""
+    match answer:
+        case [str(key), dict(holds)] if _KEY.fullmatch(key) and all(isinstance(host, str) for host in holds.values()):
+            return Base(_archive(key), {guest: Path(host) for guest, host in holds.items()})
+    return None
 
 
 def build_run(base: Base, run: Run, target: Path) -> None:
@@ -259,19 +280,40 @@ def _init(entry: str) -> str:
     )
 
 
-def applets(busybox: Path) -> Iterable[str]:
-    try:
-        listed = subprocess.run(
-            [busybox, "--list"], capture_output=True, text=True, timeout=_BUSYBOX_TIMEOUT_S, check=True
-        )
-    except subprocess.SubprocessError as error:
-        raise ImageError(f"{busybox} does not list its applets: {error}") from error
-    return [applet for applet in listed.stdout.split() if applet != "busybox"]
+def applets(busybox: Path) -> list[str]:
+    """The names under which a busybox is a tool, remembered. Raises ImageError if it does not list them."""
+    question = ("applets", str(busybox.absolute()))
+    listed = recall(question)
+    if not (isinstance(listed, str) and listed):
+        sources = Sources()
+        sources.add(busybox.absolute())
+        try:
+            asked = subprocess.run(
+                [busybox, "--list"], capture_output=True, text=True, timeout=_BUSYBOX_TIMEOUT_S, check=True
+            )
+        except subprocess.SubprocessError as error:
+            raise ImageError(f"{busybox} does not list its applets: {error}") from error
+        listed = asked.stdout
+        remember(question, sources, listed)
+    return [applet for applet in listed.split() if applet != "busybox"]
+
+
+def _archive(key: str) -> Path:
+    return cache_root() / "guests" / key / "base.cpio"
+
+
+def _is_there(base: Base, waiting: Callable[[str], None]) -> bool:
+    """Whether the archive is in the cache and sound; it then counts as used now."""
+    entry = base.archive.parent
+    if not sound(entry, waiting):
+        return False
+    os.utime(entry)
+    return True
 
 
 def _published(key: str, tree: Tree, waiting: Callable[[str], None]) -> Path:
-    entry = cache_root() / "guests" / key
-    archive = entry / "base.cpio"
+    archive = _archive(key)
+    entry = archive.parent
     if not sound(entry, waiting):
         with locked(entry, waiting) as waited:
             if not (waited and sound(entry, waiting)):

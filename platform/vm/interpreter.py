@@ -13,7 +13,6 @@ import marshal
 import os
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -76,11 +75,15 @@ def executable() -> Path:
 
 def library_name() -> str:
     """The standard library's path below the prefix."""
+    import sysconfig
+
     return f"lib/python{sysconfig.get_python_version()}"
 
 
 def landmark() -> Module:
     """The file by which the interpreter knows its standard library (Modules/getpath.py); it must be there."""
+    import sysconfig
+
     return Module("os", Path(sysconfig.get_path("stdlib")) / "os.py", package=False)
 
 
@@ -107,8 +110,31 @@ def measure(names: Iterable[str]) -> tuple[Module, ...]:
     return tuple(sorted(modules, key=lambda module: module.name))
 
 
+def identity(names: Iterable[str]) -> tuple[str, ...]:
+    """What decides which files ``measure`` finds, as far as no file tells it: this Python, and where it looks."""
+    python = (sys.executable, sys.version, sys.prefix, sys.base_prefix)
+    return (*python, *map(os.path.realpath, filter(None, (*sys.path, *_parents(names)))))
+
+
+def looked_at(names: Iterable[str], modules: Iterable[Module]) -> Iterator[Path]:
+    """The files and folders that decide what ``measure`` finds: it found ``modules`` for ``names``."""
+    yield Path(sys.executable)
+    tops = set()
+    for module in modules:
+        # A file that comes into its folder may be another module of that name, which goes before it.
+        yield from (module.origin, module.origin.parent)
+        tops.add(module.name.partition(".")[0])
+    standard = sys.stdlib_module_names
+    for directory in _search_path(names):
+        for top in sorted(tops - standard):
+            for suffix in ("", *importlib.machinery.all_suffixes()):
+                yield Path(directory, f"{top}{suffix}")
+
+
 def _search_path(names: Iterable[str]) -> Iterator[str]:
     """The directories in which this process finds modules, and those of packages that an import hook provides."""
+    import sysconfig
+
     seen = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
     for entry in (*sys.path, *_parents(names)):
         directory = os.path.realpath(entry)

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -237,6 +236,8 @@ def extract(deb: Path, members: Sequence[tuple[str, Path]]) -> None:
 
     Raises PackageNotFound when one is missing.
     """
+    import tarfile
+
     wanted = {f"./{path}": target for path, target in members}
     with subprocess.Popen(
         ["setpriv", "--pdeathsig", "TERM", "--", "dpkg-deb", "--fsys-tarfile", str(deb)],

@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
@@ -132,6 +131,8 @@ def find(name: str) -> Path:
     if name in newest.sha256:
         verify(newest, name)
         return newest.path(name)
+    import difflib
+
     close = difflib.get_close_matches(name, [*newest.names, *(n.removeprefix("scx_") for n in newest.names)], n=1)
     there = f"there is {', '.join(newest.names)}"
     if not close:

@@ -59,7 +59,7 @@ _FORMAT = 2
 #: Bytes on the disk of all images together, before those that were not used for longest are removed.
 MOST = 2 << 30
 #: Seconds for QEMU to write the state.
-_SAVE_S = 60.0
+_SAVE_S = 20.0
 #: Seconds; not nothing, for it is a bound of a guest.
 _AT_ONCE = 0.001
 

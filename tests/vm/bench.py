@@ -65,7 +65,8 @@ class Bench:
         output = folder / "output"
         named = [folder / name for name in ("tape", "log", "dump")]
         options = [f"--{file.name}={file}" for file in named]
-        command = ["vm", "run", "--accel=tcg", f"--kernel={self._folder}/vmlinuz", "--scheduler=/bin/true", *options]
+        command = ["vm", "run", "--cold", "--accel=tcg", f"--kernel={self._folder}/vmlinuz"]
+        command += ["--scheduler=/bin/true", *options]
         assert self._process.stdin is not None and self._process.stdout is not None
         print(json.dumps({"words": [*command, *words], "output": str(output)}), file=self._process.stdin, flush=True)
         told = json.loads(self._process.stdout.readline())

@@ -108,14 +108,15 @@ def main() -> None:
         what = "completes"
 
     decoder = frames.Decoder()
+    came: list[frames.Frame] = []
 
     def hear() -> frames.Frame:
-        while True:
-            for frame in decoder.feed(port.read(4096)):
-                if frame.type == frames.ORDERS:
-                    continue
-                seen(f"heard {frames.TYPE_NAMES[frame.type]} {frame.payload.hex()}")
-                return frame
+        while not came:
+            came.extend(decoder.feed(port.read(4096)))
+        frame = came.pop(0)
+        if frame.type != frames.ORDERS:
+            seen(f"heard {frames.TYPE_NAMES[frame.type]} {frame.payload.hex()}")
+        return frame
 
     if what == "late":
         # Not up before the test says so.
@@ -135,7 +136,8 @@ def main() -> None:
     send(frames.LOG, b"the log\n")
     send(frames.OUTCOME, scripts.encoded(scripts.outcome_content()))
     send(frames.EXIT, scripts.encoded({"status": 0, "payload": None, "fault": None}))
-    hear()
+    while hear().type != frames.ACK:
+        pass
 
 
 def seen(*lines: str) -> None:

@@ -26,7 +26,7 @@ from scxlife.platform.vm.children import tied
 from scxlife.platform.vm.qemu import run_guest
 
 FAKE = Path(__file__).with_name("speaking_qemu.py")
-SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--accel", "tcg", "--cold"]
+SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--cold", "--accel", "tcg"]
 #: Seconds: only so that a test that fails ends.
 LIMIT = 120.0
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPWR, signal.SIGXCPU, signal.SIGABRT]
