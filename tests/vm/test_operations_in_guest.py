@@ -32,7 +32,7 @@ scxlife ctl replace one && scxlife ctl restart && scxlife ctl detach
 cat /sys/kernel/sched_ext/state
 scxlife ctl restart && scxlife ctl replace scx_simple
 scxlife ctl attach two; echo "exit $?"
-scxlife ctl attach nobody; echo "exit $?"
+scxlife ctl attach nobody 2>&1; echo "exit $?"
 scxlife ctl fly 2>/dev/null; echo "exit $?"
 cat /sys/kernel/sched_ext/root/ops
 """
