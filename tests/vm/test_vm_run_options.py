@@ -31,14 +31,14 @@ def test_row_1_a_guest_without_a_scheduler_runs_its_payload_on_the_kernels_own(s
     outcome = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, outcome["outcome"], outcome["payload"]) == (1, "no-scheduler", {"exit": {"code": 3}})
     assert outcome["kernel"]["enable_seq"] == 0
-    assert "  disabled\n" in done.stderr
+    assert "disabled\n" in done.stderr
 
 
 def test_L17_a_payload_that_succeeds_without_a_scheduler_is_a_success(small_kernel: Kernel) -> None:
     done = vm(small_kernel, "--no-scheduler", "--", "true")
     assert done.returncode == 0
-    assert "outcome    no-scheduler: no scheduler was asked for; the payload ran on the kernel's own\n" in done.stdout
-    assert "not-configured" not in done.stdout
+    assert "outcome    no-scheduler: no scheduler was asked for; the payload ran on the kernel's own\n" in done.stderr
+    assert "not-configured" not in done.stderr
 
 
 def test_a_scheduler_that_was_asked_for_and_is_gone_is_not_configured(small_kernel: Kernel) -> None:
@@ -49,7 +49,7 @@ def test_a_scheduler_that_was_asked_for_and_is_gone_is_not_configured(small_kern
 def test_the_scheduler_is_the_first_word_and_its_arguments_follow(small_kernel: Kernel) -> None:
     done = vm(small_kernel, "--json", str(fault_scheduler()), "--error-after", "3600000", "--", "sh", "-c", SEES)
     assert done.returncode == 0, done.stderr
-    assert "  --error-after 3600000\n" in done.stderr
+    assert "--error-after 3600000\n" in done.stderr
 
 
 # What the scheduler was started with.
@@ -64,7 +64,7 @@ def test_a_payload_and_its_files_are_found_by_their_relative_paths(small_kernel:
     words = ["--kernel", small_kernel.version, "--no-scheduler", "--add", "data", "--", "bench/x"]
     done = subprocess.run([*SCXLIFE, *words], cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
-    assert "  it says hello\n" in done.stdout
+    assert done.stdout == "it says hello\n"
 
 
 @pytest.mark.parametrize("scheduler", [["--scheduler", "scx_simple"], ["--no-scheduler"]])
@@ -108,4 +108,4 @@ def test_A27_the_dump_is_kept_where_it_is_wanted_and_its_size_told(small_kernel:
     assert done.returncode == 12
     kept = dump.read_text()
     assert "the fixture was asked to fail" in kept
-    assert f"dump       {len(kept.splitlines())} lines of the kernel's; {dump}" in done.stdout
+    assert f"dump       {len(kept.splitlines())} lines of the kernel's; {dump}" in done.stderr
