@@ -275,8 +275,6 @@ def hear(seed: int, number: int) -> str:
 
 def report(attempt: Attempt, terminal: Terminal) -> str:
     """What the command does with it, to the letter where that can fail."""
-    for line in attempt.output_lines():
-        terminal.write(plain(line))
     if attempt.outcome is None:
         terminal.write(plain(attempt.reason))
         if attempt.failure == "wrong-content" and not re.match(r"(0x..|[a-z-]+) frame: ", attempt.reason):
