@@ -6,7 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
@@ -15,6 +15,8 @@ from scxlife.platform.vm import image
 from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec
+
+from .options import boot_ending, shipped
 
 if TYPE_CHECKING:
     import socket
@@ -72,6 +74,30 @@ class Machine:
     append: tuple[str, ...] = ()
     topology: Topology | None = None
 
+    def spec(self, base: Path, **more: Any) -> GuestSpec:
+        """The guest with this base, and `more` of a GuestSpec."""
+        return GuestSpec(
+            kernel=self.kernel,
+            initrd=base,
+            accel=self.accel,
+            qemu=self.qemu,
+            cpus=self.cpus,
+            memory=self.memory,
+            append=self.append,
+            topology=self.topology,
+            **more,
+        )
+
+
+def base_of(busybox: Path | None, waiting: Callable[[str], None]) -> image.Base:
+    """What every guest of ours boots from. Raises as `image.build_base` does."""
+    standard = {name: freeze(definition) for name, definition in _standard().items()}
+    return image.build_base(entry=ENTRY, modules=LAZY, busybox=busybox, standard=standard, waiting=waiting)
+
+
+def _standard() -> dict[str, Definition]:
+    return {"definition": shipped().with_profile("boot"), "boot": boot_ending()}
+
 
 @attrs.frozen
 class Recipe:
@@ -116,12 +142,17 @@ class Recipe:
             boot = None if taken.scheduler is None else taken.scheduler.name
             config["operations"] = {"boot": boot, "staged": [each.name for each in taken.staged]}
             machine = freeze(self.operations)
+        standard = _standard()
+        used = {"definition": self.definition, "boot": self.boot}
+        changes = {name: _changes(standard[name], used[name]) for name in used}
+        config["changes"] = {name: changed for name, changed in changes.items() if changed is not None}
+        frozen = {name: freeze(used[name]) if changes[name] is None else b"" for name in used}
         try:
-            base = image.build_base(entry=ENTRY, modules=LAZY, busybox=taken.busybox, waiting=waiting)
+            base = base_of(taken.busybox, waiting)
             additions = image.Run(
                 config=json.dumps(config).encode(),
-                definition=freeze(self.definition),
-                boot=freeze(self.boot),
+                definition=frozen["definition"],
+                boot=frozen["boot"],
                 operations=machine,
                 control=CONTROL if machine else None,
                 staged=taken.staged,
@@ -140,17 +171,9 @@ class Recipe:
 
     def spec(self, base: Path, orders: int | None, control: socket.socket | None) -> GuestSpec:
         """The guest with this base and these orders."""
-        machine = self.machine
-        return GuestSpec(
-            kernel=machine.kernel,
-            initrd=base,
-            accel=machine.accel,
-            qemu=machine.qemu,
-            cpus=machine.cpus,
-            topology=machine.topology,
-            memory=machine.memory,
+        return self.machine.spec(
+            base,
             timeout=self.timeout,
-            append=machine.append,
             control=control,
             stop_within=self._stop_within(),
             orders=orders,
@@ -170,3 +193,11 @@ class Recipe:
         ends = 2 * twice + sum_of(self.definition, "kill_timeout", "sweep_timeout")
         dismissed = sum_of(self.definition, "payload_grace", "kill_timeout")
         return ends + dismissed + sum_of(self.boot, *ENDING) + SLACK
+
+
+def _changes(standard: Definition, used: Definition) -> dict[str, Any] | None:
+    """What `used` has otherwise than `standard`; None if that is more than sources and settings."""
+    alike = attrs.evolve(used, sources=standard.sources, settings=standard.settings)
+    if freeze(alike) != freeze(standard):
+        return None
+    return {"sources": dict(used.sources), "settings": dict(used.settings)}

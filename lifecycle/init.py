@@ -13,6 +13,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from scxlife import __version__
 from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
@@ -33,12 +35,13 @@ from .standard_descriptors import open_standard_descriptors
 from .supervision import Supervision
 
 if TYPE_CHECKING:
+    from scxlife.fsm.definition import Definition
     from scxlife.platform.probe import Probe
 
     from .guest_operations import GuestOperations
 
 SCHEDULER, SCHEDULER_ARGS, SCHEDULER_LOG = "/scheduler", "/sched_args", "/tmp/sched.log"
-DEFINITION, BOOT = "/scxlife/definition.json", "/scxlife/boot.json"
+STANDARD = "/scxlife/standard"
 OPERATIONS = "/scxlife/operations.json"
 MOUNTS = (("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"))
 WANTED_MOUNTS = (("cgroup2", "/sys/fs/cgroup"), ("tracefs", "/sys/kernel/tracing"), ("bpf", "/sys/fs/bpf"))
@@ -83,13 +86,14 @@ def main() -> None:
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
+    standard = _standard()
     _send(port, frames.HELLO, {**hello, "topology": topology.shown()})
     config = take_orders(port)
     if config.get("cwd"):
         with suppress(OSError):
             # Where the host's caller stood: relative paths mean the same here.
             os.chdir(config["cwd"])
-    definition, ending = thaw(_content(DEFINITION)), thaw(_content(BOOT))
+    definition, ending = (_definition(name, standard, config) for name in ("definition", "boot"))
     degraded += surroundings.files()
     relay = _open_relay(kernel, config, degraded)
     payload, gets = tuple(_in_path(config["payload"])), config.get("gets", ())
@@ -142,6 +146,20 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
     kernel.owned = run.pids
     outcome = run.run()
     _end_with(kernel, bound(run.plan, outcome, failure=run.failure, failed=run.failed))
+
+
+def _standard() -> dict[str, Definition]:
+    """The definitions of which most runs change a few settings, or nothing. A guest that is restored has them."""
+    try:
+        files = os.listdir(STANDARD)
+    except FileNotFoundError:
+        return {}
+    return {file.removesuffix(".json"): thaw(_content(f"{STANDARD}/{file}")) for file in files}
+
+
+def _definition(name: str, standard: Mapping[str, Definition], config: Mapping[str, Any]) -> Definition:
+    changes = config.get("changes", {}).get(name)
+    return thaw(_content(f"/scxlife/{name}.json")) if changes is None else attrs.evolve(standard[name], **changes)
 
 
 def _end_with(kernel: InitKernel, ending: BootEnding) -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -21,16 +22,16 @@ from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
 from scxlife.lifecycle.guest_files import Taken, gets_of, host_files_of, kernel_of, scheduler_of, taken_along
 from scxlife.lifecycle.guest_gets import Gets
-from scxlife.lifecycle.guest_recipe import Machine, Recipe
+from scxlife.lifecycle.guest_recipe import Machine, Recipe, base_of
 from scxlife.lifecycle.guest_records import Begins, Lifecycle, OperationsLine
 from scxlife.lifecycle.guest_report import Report
-from scxlife.lifecycle.guest_run import LOG_LIMIT, Attempt, OnOther, OnTape, run_in_guest
+from scxlife.lifecycle.guest_run import LOG_LIMIT, Attempt, OnOther, OnTape, judge, run_in_guest
 from scxlife.lifecycle.kept_file import KeptFile
 from scxlife.lifecycle.operations.life_tapes import LifeTapes
 from scxlife.lifecycle.operations.restart_policy import POLICIES
 from scxlife.lifecycle.operations.timeline import OperationsTimeline
 from scxlife.lifecycle.options import add_settings, boot_ending, chosen, operations, shipped
-from scxlife.lifecycle.outcomes import NotConfigured
+from scxlife.lifecycle.outcomes import GUEST_FAILED, NotConfigured
 from scxlife.lifecycle.outlet import Outlets
 from scxlife.lifecycle.payload_streams import LIMIT, PayloadStreams
 from scxlife.lifecycle.shown import Shown
@@ -42,7 +43,7 @@ from scxlife.lifecycle.vm_words import Words, understood
 from scxlife.platform.kernel import Kernel
 from scxlife.platform.linux import LinuxKernel
 from scxlife.platform.sources.signals import SignalSource
-from scxlife.platform.vm import accel, topology
+from scxlife.platform.vm import accel, topology, warm
 from scxlife.platform.vm.cache import ArtifactError, NotInstalled, cache_root
 from scxlife.platform.vm.guest import GuestSpec
 from scxlife.platform.vm.host_files import HostFiles
@@ -52,6 +53,7 @@ SUMMARY = "run a scheduler in a guest with a sched_ext kernel"
 WITHOUT_PAYLOAD = 2.0
 # Bytes. No kernel with PID 1 in its initramfs boots in less.
 LEAST_MEMORY = 96 << 20
+SUMMARY_WARM = "save guests that have booted, for vm run to go on from"
 SUMMARY_SHELL = "open a shell in a guest, with a scheduler attached"
 # Seconds that a shell may stay open: nothing bounds what a person does there, but a forgotten guest ends.
 LONGEST_SHELL = 86_400.0
@@ -150,13 +152,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sub.usage = "scxlife vm shell [options] [SCHEDULER [ARG…]]"
     _add_options(sub)
     sub.set_defaults(options=frozenset(sub._option_string_actions), json=False, timeout=LONGEST_SHELL)
+    sub = actions.add_parser(
+        "warm", help=SUMMARY_WARM, epilog=EPILOG_WARM, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    sub.add_argument("kernels", nargs="*", metavar="VMLINUZ", help="kernel images, or versions of the cache")
+    sub.add_argument("--force", action="store_true", help="even if there is one")
+    _add_machine(sub)
+    sub.set_defaults(console=False)
 
 
-def _add_options(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--scheduler", metavar="NAME|PATH", help="the same as SCHEDULER (default: scx_simple)")
-    sub.add_argument("--no-scheduler", action="store_true", help="run the payload on the kernel's own scheduler")
-    sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
-    sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
+EPILOG_WARM = """\
+`vm run` does this by itself, the first time that it needs a guest of a kind: one kernel, these CPUs, this memory.
+
+examples:
+  scxlife vm warm                            the newest kernel, 2 CPUs, 512 MiB
+  scxlife vm warm 6.12 7.2 --cpus 4
+  scxlife cache list
+
+exit codes:
+  1    it could not be saved
+  15   the guest did not boot
+"""
+
+
+def _add_machine(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="default: KVM if it works")
     sub.add_argument("--cpus", type=positive, metavar="N", help="default: 2, or as many as --topology has")
     sub.add_argument(
@@ -170,6 +189,17 @@ def _add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--timeout", type=positive_duration, default=120.0, metavar="S", help="for the whole guest; default: 120s"
     )
+    sub.add_argument(
+        "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
+    )
+
+
+def _add_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--scheduler", metavar="NAME|PATH", help="the same as SCHEDULER (default: scx_simple)")
+    sub.add_argument("--no-scheduler", action="store_true", help="run the payload on the kernel's own scheduler")
+    sub.add_argument("--sched-args", metavar='"…"', help="its arguments, split as a shell would")
+    sub.add_argument("--kernel", metavar="VMLINUZ", help="a kernel image, or a version of the cache")
+    _add_machine(sub)
     sub.add_argument(
         "--stage",
         action="append",
@@ -201,9 +231,6 @@ def _add_options(sub: argparse.ArgumentParser) -> None:
         "--rw", action="append", default=[], metavar="DIR", help="let it write to this folder of --rootfs host"
     )
     sub.add_argument(
-        "--append", type=kernel_words, default=(), metavar="WORDS", help="more words for the kernel's command line"
-    )
-    sub.add_argument(
         "--log", metavar="FILE", help="write the scheduler's log as it comes, the last 4 MiB are kept (-: stdout)"
     )
     sub.add_argument("--dump", metavar="FILE", help="keep what the kernel dumped when it ejected the scheduler")
@@ -221,7 +248,47 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, lambda number, frame: sys.exit(128 + number))
-    return telling(lambda: _run(args))
+    return telling(lambda: _warm(args) if args.action == "warm" else _run(args))
+
+
+def _warm(args: argparse.Namespace) -> int:
+    """Save guests that wait for their orders. Ctrl-C leaves those that are saved."""
+    qemu = _qemu()
+    _settle_topology(args)
+    busybox = shutil.which("busybox")
+    base = base_of(None if busybox is None else Path(busybox), _say)
+    with Outlets(LinuxKernel()) as outlets:
+        asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
+        for kernel in args.kernels or [None]:
+            spec = _machine(args, kernel_of(kernel), qemu).spec(base.archive, timeout=args.timeout)
+            entry = warm.entry_of(spec)
+            if not warm.can_be_saved(spec):
+                raise UsageError("a guest with several NUMA nodes can't be saved", "it boots each time")
+            if args.force:
+                warm.forget(entry)
+            if warm.is_saved(entry):
+                print(f"is here    {warm.described(spec)}")
+                continue
+            began = time.monotonic()
+            try:
+                failed = warm.make(spec, entry, _say, interrupts=asked, waiter=outlets)
+            except warm.NotSaved as error:
+                raise ArtifactError(
+                    f"{warm.described(spec)}: {error}", "see: scxlife vm run --cold --console"
+                ) from error
+            if failed is not None:
+                print(f"scxlife: error: {warm.described(spec)}: {judge(failed)[1]}", file=sys.stderr)
+                return 128 + signal.SIGINT if asked.count else GUEST_FAILED
+            size = warm.size_of(entry) / 1e6
+            print(f"saved      {warm.described(spec)}: {size:.0f} MB in {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def _qemu() -> Path:
+    qemu = shutil.which("qemu-system-x86_64")
+    if qemu is None:
+        raise ArtifactError("qemu-system-x86_64 is not installed", "run: apt-get install qemu-system-x86")
+    return Path(qemu)
 
 
 def _say(text: str) -> None:
@@ -335,9 +402,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
     """Everything that can be refused is refused before anything is written or started."""
-    qemu = shutil.which("qemu-system-x86_64")
-    if qemu is None:
-        raise ArtifactError("qemu-system-x86_64 is not installed", "run: apt-get install qemu-system-x86")
+    qemu = _qemu()
     _settle_topology(args)
     words = understood(
         args.words,
@@ -393,7 +458,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
         if listening is not None:
             stack.callback(listening.close)
         tape = stack.enter_context(TapeFile(args.tape, outlets))
-        recipe = _recipe(args, taken, _machine(args, vmlinuz, Path(qemu)), terminal, shared, gets)
+        recipe = _recipe(args, taken, _machine(args, vmlinuz, qemu), terminal, shared, gets)
         # It has no name, so nothing of it is left, however this ends.
         orders = stack.enter_context(tempfile.TemporaryFile())
         base = recipe.write(orders, _say)

@@ -229,10 +229,12 @@ def now() -> str:
 
 
 @contextmanager
-def publish(entry: Path) -> Iterator[Draft]:
+def publish(entry: Path, *, lasting: bool = True) -> Iterator[Draft]:
     """Builds ``entry``: what is in the draft when the block ends normally appears under its name, or nothing does.
 
-    The caller holds the entry's lock. An entry that exists is replaced. Raises CacheError when the disk says no.
+    A ``lasting`` one is on the disk before that, and its content is in the manifest. Another is soon made again, and is
+    for the caller to compare. The caller holds the entry's lock. An entry that exists is replaced. Raises CacheError
+    when the disk says no.
     """
     prepare(entry.parent)
     sweep(entry.parent, own=entry)
@@ -240,10 +242,11 @@ def publish(entry: Path) -> Iterator[Draft]:
     try:
         draft.path.mkdir(mode=0o755)
         yield draft
-        _seal(draft)
-        # One sync(2) for all: an fsync(2) for each of the 18,000 files of a source tree takes minutes.
-        os.sync()
-        _write_manifest(draft)
+        if lasting:
+            _seal(draft)
+            # One sync(2) for all: an fsync(2) for each of the 18,000 files of a source tree takes minutes.
+            os.sync()
+        _write_manifest(draft, lasting)
         _put_in_place(draft.path, entry)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
@@ -414,14 +417,16 @@ def _seal(draft: Draft) -> None:
     draft.manifest["content"] = content
 
 
-def _write_manifest(draft: Draft) -> None:
+def _write_manifest(draft: Draft, lasting: bool) -> None:
     text = json.dumps({"format": FORMAT, **draft.manifest}, indent=2, sort_keys=True) + "\n"
     with create(draft.path / MANIFEST) as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
-    _sync_directory(draft.path)
+        if lasting:
+            os.fsync(file.fileno())
+    if lasting:
+        _sync_directory(draft.path)
 
 
 def _put_in_place(partial: Path, entry: Path) -> None:

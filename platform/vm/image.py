@@ -18,9 +18,10 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 import attrs
@@ -37,6 +38,8 @@ CONFIG = "/scxlife/config.json"
 DEFINITION = "/scxlife/definition.json"
 BOOT = "/scxlife/boot.json"
 OPERATIONS = "/scxlife/operations.json"
+#: The base's own definitions. A run brings its own, or says what it changes in them.
+STANDARD = "/scxlife/standard"
 #: A slot for each staged scheduler, with the same two files as the boot's own has at the root.
 STAGING = "/staging/schedulers"
 #: What the payload finds as `scxlife`, where PID 1 can be asked.
@@ -93,6 +96,9 @@ raise SystemExit(main())
 """
 
 
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
+
+
 class ImageError(Exception):
     """The image can't be built. The message says which part and why."""
 
@@ -120,7 +126,7 @@ class Run:
 
     config: bytes
     definition: bytes
-    #: The definition of the boot's end, frozen as `definition` is; for an init that wants one.
+    #: The definition of the boot's end, frozen as `definition` is; for an init that wants one and has none of its base.
     boot: bytes = b""
     #: That of operations, frozen likewise, and the module whose ``main()`` asks PID 1; for an init that can be asked.
     operations: bytes = b""
@@ -142,21 +148,24 @@ def build_base(
     entry: str,
     modules: Sequence[str] = (),
     busybox: Path | None = None,
+    standard: Mapping[str, bytes] = NOTHING,
     waiting: Callable[[str], None] = lambda _: None,
 ) -> Base:
     """The base archive whose PID 1 is ``main()`` of the module ``entry``; built when the cache has no such archive yet.
 
-    ``modules`` are taken along with what they import, for what ``entry`` imports only when it needs it. ``waiting`` is
-    told when another process builds the same one. Raises ImportMeasureError, ElfError, ImageError, CacheError, OSError.
+    ``modules`` are taken along with what they import, for what ``entry`` imports only when it needs it. ``standard``
+    are frozen definitions, to be read before the orders come. ``waiting`` is told when another process builds the same
+    one. Raises ImportMeasureError, ElfError, ImageError, CacheError, OSError.
     """
     init = _init(entry)
     names = (entry, *modules)
-    question = ("base", _FORMAT, init, names, str(busybox), *interpreter.identity(names))
+    brings = [(name, hashlib.sha256(frozen).hexdigest()) for name, frozen in sorted(standard.items())]
+    question = ("base", _FORMAT, init, names, str(busybox), *brings, *interpreter.identity(names))
     if (base := _recalled(recall(question))) is not None and _is_there(base, waiting):
         return base
     sources = Sources()
     tree = Tree()
-    digest = hashlib.sha256(repr((_FORMAT, sys.version, init)).encode())
+    digest = hashlib.sha256(repr((_FORMAT, sys.version, init, brings)).encode())
     holds: dict[str, Path] = {}
     for path, mode in _DIRECTORIES.items():
         tree.directory(path, mode)
@@ -165,6 +174,8 @@ def build_base(
     tree.char_device("/dev/console", 5, 1, 0o600)
     tree.char_device("/dev/null", 1, 3, 0o666)
     tree.file("/init", init.encode(), 0o755)
+    for name, frozen in standard.items():
+        tree.file(f"{STANDARD}/{name}.json", frozen)
 
     library = f"{_PREFIX}/{interpreter.library_name()}"
     tree.directory(f"{library}/lib-dynload")
@@ -251,8 +262,9 @@ def write_run(base: Base, run: Run, sink: BinaryIO) -> None:
         # As in the base, also where one is a parent of something here.
         tree.directory(path, mode)
     tree.file(CONFIG, run.config)
-    tree.file(DEFINITION, run.definition)
-    tree.file(BOOT, run.boot)
+    for path, frozen in ((DEFINITION, run.definition), (BOOT, run.boot)):
+        if frozen:
+            tree.file(path, frozen)
     tree.write(sink)
 
 

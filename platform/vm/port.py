@@ -173,9 +173,12 @@ class GuestPort:
         return self._descriptor
 
     def _read(self) -> bool:
-        """Takes one chunk of what the host has sent. False at the end. Raises BlockingIOError, OSError, ValueError,
-        FrameError."""
+        """Takes what the host has sent, in pieces of a page, as the port gives it. False at the end. Raises
+        BlockingIOError, OSError, ValueError, FrameError."""
         data = os.read(self._descriptor, _READ_SIZE)
+        with suppress(BlockingIOError):
+            while data and len(data) < _READ_SIZE and (more := os.read(self._descriptor, _READ_SIZE)):
+                data += more
         for frame in self._decoder.feed(data) if data else ():
             if frame.type == frames.INTERRUPT:
                 self._asked.append(frame.payload[0] if frame.payload else 0)

@@ -151,7 +151,7 @@ def make(
         if waited and is_saved(entry):
             return None
         try:
-            with publish(entry) as draft:
+            with publish(entry, lasting=False) as draft:
                 began = time.monotonic()
                 draft.manifest.update(_save(spec, draft.path, {"interrupts": interrupts, "waiter": waiter}))
                 draft.manifest["boot_seconds"] = round(time.monotonic() - began, 3)
