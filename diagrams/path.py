@@ -9,7 +9,7 @@ import attrs
 from scxlife.fsm.decision import decide
 from scxlife.fsm.definition import GO, Definition
 from scxlife.fsm.replay import replay
-from scxlife.fsm.tape_reader import TapeReader
+from scxlife.fsm.tape_reader import TapeReader, seconds_of
 
 
 class NotOfThis(ValueError):
@@ -68,11 +68,11 @@ def path_of(definition: Definition, lines: Iterable[str | bytes]) -> Path:
     if told.difference is not None:
         raise NotOfThis(f"line {told.difference.line}: {told.difference}")
     tape = TapeReader(kept)
-    begun = now = float(tape.first["t"])
+    begun = now = tape.header.t
     start, handled = definition.initial, 0
     passages: list[Passage] = []
     for record in tape:
-        now = float(record["t"])
+        now = seconds_of(record, tape.line)
         if record["kind"] == "restore":
             start = str(record["snapshot"]["state"])
         if record["kind"] != "step" or record["cell"] != GO:

@@ -7,6 +7,7 @@ and no reader behind this one meets anything but JSON objects.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NoReturn
 
@@ -34,11 +35,13 @@ class NotATape(ValueError):
 
 @attrs.frozen
 class Header:
-    """What a tape says of its machine. `definition` is the definition's version, `version` the tape's."""
+    """What a tape says of its machine. `definition` is the definition's version, `version` the tape's, `t` when it
+    begins, in seconds."""
 
     machine: str
     definition: int
     settings: Mapping[str, Value]
+    t: float
     version: int = VERSION
 
 
@@ -130,4 +133,17 @@ def _header(record: Mapping[str, Any]) -> Header:
     machine, definition, settings = record.get("machine"), record.get("definition"), record.get("settings")
     if not isinstance(machine, str) or type(definition) is not int or not isinstance(settings, dict):
         raise NotATape(1, "the header needs the machine's name, the version of its definition, and its settings")
-    return Header(machine, definition, settings, version)
+    return Header(machine, definition, settings, seconds_of(record, 1), version)
+
+
+def seconds_of(record: Mapping[str, Any], line: int) -> float:
+    """The time of a record. Raises NotATape."""
+    value = record.get("t")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            seconds = float(value)
+        except OverflowError:
+            seconds = math.inf
+        if abs(seconds) < 1e12:
+            return seconds
+    raise NotATape(line, "its t is missing, or no number of seconds")

@@ -103,7 +103,7 @@ MACHINES: Mapping[str, Machine] = {
         feeds=(
             _PAYLOAD_FEED,
             _SIGNALS,
-            Feed("log", events=("dumped", "drained"), actions=("show_log", "show_failure", "send_logs")),
+            Feed("log", events=("dumped", "drained"), actions=("show_log", "show_failure")),
         ),
         lives=(_PAYLOAD,),
     ),

@@ -38,7 +38,7 @@ class _Reading:
         self._machine = MACHINES.get(tape.header.machine, UNKNOWN)
         self._event_feeds, self._action_feeds = _by_name(self._machine.feeds)
         self._lanes = {key: Lane(key, doc) for key, doc in LANES.items()}
-        self._begin = self._end = float(tape.first["t"])
+        self._begin = self._end = tape.header.t
         self._waiting = Waiting()
         self._lasting = Lasting(self._machine, self._lanes)
         self._deadlines = Deadlines(definition, tape.header.settings)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scxlife.fsm.tape_reader import NotATape, TapeReader
+from scxlife.fsm.tape_reader import NotATape, TapeReader, seconds_of
 
 _TEXT_OR_NULL = (str, type(None))
 _FIELDS: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
@@ -37,9 +36,9 @@ def checked(tape: TapeReader) -> Iterator[dict[str, Any]]:
 
     Raises NotATape for one that is damaged.
     """
-    last = _seconds(tape.first, tape.line)
+    last = tape.header.t
     for record in tape:
-        record["t"] = _seconds(record, tape.line)
+        record["t"] = seconds_of(record, tape.line)
         if record["t"] < last:
             raise NotATape(tape.line, f"its time goes back, from {last:g} to {record['t']:g} s")
         last = record["t"]
@@ -53,15 +52,3 @@ def checked(tape: TapeReader) -> Iterator[dict[str, Any]]:
             if not isinstance(record.get(field, ...), types):
                 raise NotATape(tape.line, f"its {field} is missing, or not what {kind} records have there")
         yield record
-
-
-def _seconds(record: Mapping[str, Any], line: int) -> float:
-    value = record.get("t")
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        try:
-            seconds = float(value)
-        except OverflowError:
-            seconds = math.inf
-        if abs(seconds) < 1e12:
-            return seconds
-    raise NotATape(line, "its t is missing, or no number of seconds")
