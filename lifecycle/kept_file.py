@@ -121,6 +121,8 @@ class KeptFile:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             try:
+                if self._limit is not None and self._size is not None and self._size > self._limit:
+                    self._keep_end(fd, self._limit)
                 os.close(fd)
             except OSError as error:
                 self._error = self._error or error

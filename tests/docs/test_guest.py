@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scxlife.fsm import decide
-from scxlife.lifecycle import boot_ending, init
+from scxlife.lifecycle import init
 from scxlife.lifecycle.options import boot_ending as boot_definition
 from scxlife.lifecycle.options import shipped
 
@@ -21,7 +21,6 @@ def test_the_bounds_are_those_of_the_definitions() -> None:
     limit = shipped().with_profile("boot").settings["log_limit"]
     assert isinstance(limit, int)
     assert f"last {limit >> 20} MiB are kept" in PAGE
-    assert f"last {boot_ending.LOG_LIMIT >> 20} MiB of each are sent" in PAGE
     assert f"at most {boot_definition().settings['drain_timeout']:g} s" in PAGE
     assert f"for at most {init.ACK_TIMEOUT:g} s" in PAGE
 
@@ -30,7 +29,6 @@ def test_the_order_of_a_failed_start_is_that_of_its_table() -> None:
     failed = decide(boot_definition(), "supervising", "startup_died", {})
     assert failed.actions == (
         "show_log",
-        "send_logs",
         "tell_died",
         "tell_outcome",
         "tell_exit",
