@@ -10,11 +10,12 @@ import json
 import os
 from collections.abc import Iterator
 
-from inits.base import reboot
+from inits.base import DEFINITION, reboot
 from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
-from scxlife.lifecycle.init import CONFIG, DEFINITION, ENVIRONMENT, MOUNTS, SCHEDULER, SCHEDULER_LOG
+from scxlife.lifecycle.init import ENVIRONMENT, MOUNTS, SCHEDULER, SCHEDULER_LOG
 from scxlife.lifecycle.init_kernel import InitKernel
+from scxlife.lifecycle.orders import CONFIG
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.realtime import take_precedence
 from scxlife.lifecycle.supervision import Supervision

@@ -10,6 +10,8 @@ from scxlife.platform.vm.port import GuestPort
 _libc = ctypes.CDLL(None, use_errno=True)
 #: linux/reboot.h
 _RESTART = 0x01234567
+#: Where `image.Run` puts it.
+DEFINITION = "/scxlife/definition.json"
 
 
 def mount(kind: str, where: str) -> None:

@@ -12,14 +12,12 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from inits.base import reboot
+from inits.base import DEFINITION, reboot
 from scxlife import __version__
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.frozen import thaw
 from scxlife.fsm.tape import Tape
 from scxlife.lifecycle.init import (
-    CONFIG,
-    DEFINITION,
     ENVIRONMENT,
     MOUNTS,
     SCHEDULER,
@@ -28,6 +26,7 @@ from scxlife.lifecycle.init import (
     WANTED_MOUNTS,
 )
 from scxlife.lifecycle.init_kernel import InitKernel
+from scxlife.lifecycle.orders import CONFIG
 from scxlife.lifecycle.outcomes import as_json
 from scxlife.lifecycle.plan import Plan, scheduler_environment
 from scxlife.lifecycle.realtime import take_precedence
