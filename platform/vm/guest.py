@@ -31,10 +31,12 @@ class MemoryFile:
 @attrs.frozen
 class Saved:
     """A guest as it waited for its orders: ``state`` is an open descriptor of its devices' state, at its beginning;
-    ``hello`` the frame that it had sent. ``is_sound`` says whether all is as it was saved, and may take a while."""
+    ``hello`` the frame that it had sent. ``is_sound`` says whether all is as it was saved; it may take a while, until
+    the descriptor ``checked`` is readable."""
 
     state: int
     hello: bytes
+    checked: int
     is_sound: Callable[[], bool]
 
 

@@ -267,6 +267,8 @@ class _Watch:
             open_ones.add(interrupts.fileno())
         stop_by = None
         restore_by = time.monotonic() + RESTORE_S
+        checked = -1 if self._saved is None else self._saved.checked
+        open_ones |= set() if self._saved is None else {checked}
         while not (self._damage or self._wrong or self._misled or self._halted or self._unrestored):
             if self._on_hello is not None and self._first_frame_s is not None:
                 self._on_hello(self._monitor)
@@ -291,6 +293,11 @@ class _Watch:
                     return
                 if descriptor in of_payload:
                     self._relay(descriptor)
+                    continue
+                if descriptor == checked:
+                    open_ones.discard(checked)
+                    if not self._goes_on():
+                        return
                     continue
                 if descriptor in writable:
                     self._flush()
@@ -391,8 +398,10 @@ class _Watch:
         for frame in found:
             if self._first_frame_s is None:
                 self._first_frame_s = time.monotonic() - self._started
-            elif not self._begun and not self._goes_on():
-                return
+            elif not self._begun:
+                if not self._goes_on():
+                    return
+                self._begun = True
             try:
                 self._on_frame(frame)
             except WrongContent as error:
@@ -443,10 +452,9 @@ class _Watch:
     def _goes_on(self) -> bool:
         """Whether the guest that says something is the one that was saved."""
         assert self._saved is not None
-        self._begun = self._saved.is_sound()
-        if not self._begun:
+        if not self._saved.is_sound():
             self._unrestored = "it is not what was saved"
-        return self._begun
+        return not self._unrestored
 
     def _tell(self, lines: list[str]) -> None:
         if self._on_console_line is not None:

@@ -105,7 +105,7 @@ def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
     digests = _digests(entry)
     hello = read_small(entry / HELLO)
     flags = os.O_NOFOLLOW | os.O_CLOEXEC
-    memory = state = -1
+    memory = state = checked = -1
     try:
         memory = os.open(entry / MEMORY, os.O_RDWR | flags)
         state = os.open(entry / STATE, os.O_RDONLY | flags)
@@ -113,18 +113,20 @@ def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
             raise Damaged(f"{entry} is damaged: the memory has another size", "it is made again")
         with suppress(OSError):
             os.utime(entry)
+        checked = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         with ThreadPoolExecutor(1) as worker:
             # While QEMU starts.
             found = worker.submit(lambda: _Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))
+            found.add_done_callback(lambda _: os.eventfd_write(checked, 1))
             yield attrs.evolve(
                 spec,
                 memory_file=MemoryFile(memory, shared=False),
-                saved=Saved(state, hello, lambda: found.result() == digests),
+                saved=Saved(state, hello, checked, lambda: found.result() == digests),
             )
     except OSError as error:
         raise Damaged(f"{entry} is damaged: {error.strerror}", "it is made again") from error
     finally:
-        for descriptor in (memory, state):
+        for descriptor in (memory, state, checked):
             if descriptor >= 0:
                 os.close(descriptor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -107,6 +108,24 @@ def guests(small_kernel: Kernel, request: pytest.FixtureRequest) -> Iterator[Gue
         yield found
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a sound image is kept, for the next test to begin with."""
+    return tmp_path_factory.mktemp("kept") / "entry"
+
+
+@pytest.fixture
+def saved(small_kernel: Kernel, kept: Path) -> Iterator[Guests]:
+    """Guests with a sound image."""
+    with _guests(small_kernel, "test=saved") as found:
+        if kept.exists():
+            subprocess.run(["cp", "-a", "--sparse=always", kept, found.entry], check=True)
+        else:
+            one_saved(found)
+            subprocess.run(["cp", "-a", "--sparse=always", found.entry, kept], check=True)
+        yield found
+
+
 @pytest.fixture
 def each_guests(each_kernel: Kernel, request: pytest.FixtureRequest) -> Iterator[Guests]:
     with _guests(each_kernel, f"test={abs(hash(request.node.name))}") as found:
@@ -172,20 +191,18 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_image_is_removed_and_the_guest_boots(guests: Guests, damage: str) -> None:
-    one_saved(guests)
-    DAMAGES[damage](guests.entry)
-    attempt = guests.run("echo $((6 * 7))")
+def test_a_damaged_image_is_removed_and_the_guest_boots(saved: Guests, damage: str) -> None:
+    DAMAGES[damage](saved.entry)
+    attempt = saved.run("echo $((6 * 7))")
     assert attempt.outcome is not None, attempt
-    assert (attempt.outcome.name, guests.output) == ("stopped", "42\n")
+    assert (attempt.outcome.name, saved.output) == ("stopped", "42\n")
     (why,) = attempt.degraded
     assert why.startswith("booted, as no saved guest could go on: ")
-    assert not guests.entry.exists()
-    assert one_saved(guests).degraded == ()
+    assert not saved.entry.exists()
 
 
-def test_an_image_that_is_a_link_is_neither_followed_nor_removed(guests: Guests) -> None:
-    one_saved(guests)
+def test_an_image_that_is_a_link_is_neither_followed_nor_removed(saved: Guests) -> None:
+    guests = saved
     memory = guests.entry / warm.MEMORY
     memory.rename(memory.with_name("elsewhere"))
     memory.symlink_to("elsewhere")
@@ -208,9 +225,9 @@ def test_an_image_that_another_qemu_has_made_is_another_image(guests: Guests, tm
     assert warm.entry_of(attrs.evolve(guests.spec, qemu=other)) != first
 
 
-def test_a_state_of_another_version_is_not_taken_for_a_guest(guests: Guests) -> None:
+def test_a_state_of_another_version_is_not_taken_for_a_guest(saved: Guests) -> None:
     """Its digests are right, and QEMU refuses it."""
-    one_saved(guests)
+    guests = saved
     state, manifest = guests.entry / warm.STATE, json.loads((guests.entry / MANIFEST).read_text())
     content = bytearray(state.read_bytes())
     content[4:8] = (9).to_bytes(4)
