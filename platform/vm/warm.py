@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -217,8 +218,10 @@ def _save(spec: GuestSpec, folder: Path, asked: Mapping[str, Any]) -> dict[str, 
         if isinstance(result, Interrupted | OutOfMemory | Panicked | TimedOut):
             raise _Failed(result)
         if failure or not isinstance(result, CutOff) or [frame.type for frame in heard] != [frames.HELLO]:
+            if result.record.qemu_status == -signal.SIGBUS:
+                raise NotSaved(f"there is no room for its memory in {folder.parent}: scxlife cache prune makes some")
             said = getattr(result, "reason", "") or getattr(result, "stderr_tail", "")
-            raise NotSaved(failure or f"the guest did not come up: {said}")
+            raise NotSaved(failure or f"the guest did not come up: {said or 'QEMU ended'}")
         hello = frames.encode(frames.HELLO, 0, heard[0].payload)
         (folder / HELLO).write_bytes(hello)
         return {"digests": attrs.asdict(_Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))}

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,7 +25,7 @@ from scxlife.lifecycle.guest_recipe import ENTRY, LAZY
 from scxlife.lifecycle.guest_run import Attempt, run_in_guest
 from scxlife.lifecycle.options import boot_ending, shipped
 from scxlife.platform.vm import accel, guest, image, schedulers, warm
-from scxlife.platform.vm.cache import MANIFEST, NotInstalled
+from scxlife.platform.vm.cache import MANIFEST, NotInstalled, cache_root
 from scxlife.platform.vm.kernels import Kernel
 
 # What no two guests may share: the kernel's random numbers, its layout of a new process, a process's own.
@@ -239,6 +240,39 @@ def test_a_state_of_another_version_is_not_taken_for_a_guest(saved: Guests) -> N
     assert attempt.outcome is not None
     assert attempt.outcome.name == "stopped"
     assert "no saved guest could go on" in attempt.degraded[0]
+
+
+@pytest.mark.parametrize("when", ["at once", "while it restores"])
+def test_a_qemu_that_is_killed_as_it_restores_costs_a_boot(guests: Guests, tmp_path: Path, when: str) -> None:
+    real = guests.spec.qemu
+    killed = "kill -9 $$" if when == "at once" else f'{real} "$@" & sleep 0.05; kill -9 $!; kill -9 $$'
+    guests.spec = attrs.evolve(guests.spec, qemu=tmp_path / "qemu")
+    guests.spec.qemu.write_text(f'#!/bin/sh\ncase "$*" in *-incoming*) {killed} ;; esac\nexec {real} "$@"\n')
+    guests.spec.qemu.chmod(0o755)
+    attempt = guests.run("echo $((6 * 7))")
+    assert attempt.outcome is not None, attempt
+    assert (attempt.outcome.name, guests.output) == ("stopped", "42\n")
+    assert "no saved guest could go on" in attempt.degraded[0]
+    assert not guests.entry.exists()
+
+
+@pytest.mark.parametrize("room", ["30M", "4k"])
+def test_a_full_disk_costs_the_image_and_not_the_run(small_kernel: Kernel, room: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounts need root")
+    folder = cache_root() / warm.FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    # For this run alone.
+    mount = f'mount -t tmpfs -o size={room},mode=755 none {folder} && exec "$@"'
+    command = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--json", "--kernel", small_kernel.version]
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount, "sh", *command, "--", "true"], capture_output=True, text=True, timeout=600
+    )
+    outcome = json.loads(done.stdout)
+    assert (done.returncode, outcome["outcome"]) == (0, "stopped"), done.stderr
+    (why,) = outcome["degraded"]
+    assert why.startswith("booted, as no saved guest could go on: ")
+    assert "no room for its memory" in why or "No space left" in why
 
 
 def test_runs_that_save_at_once_save_one_image_and_all_end(guests: Guests) -> None:
