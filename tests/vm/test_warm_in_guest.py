@@ -58,13 +58,11 @@ class Guests:
     def entry(self) -> Path:
         return warm.entry_of(self.spec)
 
-    def run(
-        self, payload: str = "true", *, cold: bool = False, seed: bytes | None = None, **changes: object
-    ) -> Attempt:
+    def run(self, payload: str = "true", *, cold: bool = False, seed: str | None = None) -> Attempt:
         """One run of scx_simple with this payload. What it tells is in `tape` and `said`."""
         self.tape.clear()
         config = {"setup": "", "payload": ["/bin/sh", "-c", payload], "now": time.time()}
-        config["seed"] = os.urandom(32).hex()
+        config["seed"] = seed or os.urandom(32).hex()
         run = image.Run(
             config=json.dumps(config).encode(),
             definition=freeze(shipped().with_profile("boot")),
@@ -168,6 +166,14 @@ def test_two_guests_of_one_image_share_no_random_state(each_guests: Guests) -> N
         found.append(lines)
     assert len(found[0]) >= 5
     assert not [both for both in zip(*found, strict=True) if both[0] == both[1]]
+
+
+def test_a_guest_mixes_in_the_seed_that_it_is_given(guests: Guests) -> None:
+    """The CPU's own random numbers, without which Python can't start there, would hide that it did not."""
+    attempt = guests.run(seed="no seed")
+    assert (attempt.failure, attempt.outcome) == ("init-failed", None)
+    assert attempt.reason.startswith("ValueError: non-hexadecimal number")
+    assert guests.run().failure == ""
 
 
 def _flip(file: Path) -> None:
