@@ -369,7 +369,7 @@ def _warm(
     """Raises NotSaved, CacheError, OSError where that can't be."""
     entry = warm.entry_of(spec)
     if not warm.is_saved(entry):
-        say("the first run on this machine: it boots once, and later ones go on from there")
+        say("the first guest of this kind: it boots once, and later runs go on from there")
         failed = warm.make(spec, entry, say, **asked)
         if failed is not None:
             return failed
