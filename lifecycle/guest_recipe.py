@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
+from scxlife.fsm.definition import Definition
 from scxlife.fsm.frozen import freeze
 from scxlife.platform.vm import image
 from scxlife.platform.vm.cache import ArtifactError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from scxlife.fsm.definition import Definition
     from scxlife.platform.vm.accel import Accel
     from scxlife.platform.vm.host_files import HostFiles
     from scxlife.platform.vm.topology import Topology
@@ -197,7 +197,9 @@ class Recipe:
 
 def _changes(standard: Definition, used: Definition) -> dict[str, Any] | None:
     """What `used` has otherwise than `standard`; None if that is more than sources and settings."""
-    alike = attrs.evolve(used, sources=standard.sources, settings=standard.settings)
-    if freeze(alike) != freeze(standard):
+    # What was made of the standard one has its very parts.
+    parts = (field.name for field in attrs.fields(Definition))
+    others = [name for name in parts if getattr(used, name) is not getattr(standard, name)]
+    if not {*others} <= {"sources", "settings"}:
         return None
     return {"sources": dict(used.sources), "settings": dict(used.settings)}
