@@ -58,6 +58,9 @@ MODULES = (
     "scxlife.lifecycle.commands.ctl",
     "scxlife.lifecycle.commands.run",
     "scxlife.lifecycle.commands.status",
+    # Only where no definition is remembered.
+    "scxlife.fsm.lint",
+    "scxlife.fsm.loader",
     "yaml.cyaml",
     "tempfile",
     "encodings.idna",
