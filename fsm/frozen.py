@@ -52,8 +52,9 @@ def _state(fields: list[Any]) -> State:
 def thaw(text: bytes) -> Definition:
     """The definition that `freeze` wrote. Raises ValueError for another format."""
     data = json.loads(text)
-    if data.get("format") != FORMAT:
-        raise ValueError(f"a frozen definition of format {FORMAT} is wanted, not {data.get('format')!r}")
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != FORMAT:
+        raise ValueError(f"a frozen definition of format {FORMAT} is wanted, not {found!r}")
     cells: dict[tuple[str, str], tuple[Branch, ...]] = {}
     for state, event, branches in data["cells"]:
         cells[state, event] = tuple(

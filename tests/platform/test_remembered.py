@@ -55,17 +55,17 @@ def tree(tmp_path: Path) -> Path:
     return tree
 
 
-def rewritten(path: Path) -> None:
+def rewritten(path: Path, content: str = "CONTENT") -> None:
     """The same size and the same time of modification: only the kernel knows."""
     found = path.stat()
-    path.write_text("CONTENT")
+    path.write_text(content)
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
-def replaced(path: Path) -> None:
+def replaced(path: Path, content: str = "CONTENT") -> None:
     found = path.stat()
     other = path.with_name("new")
-    other.write_text("CONTENT")
+    other.write_text(content)
     os.utime(other, ns=(found.st_atime_ns, found.st_mtime_ns))
     other.replace(path)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.platform.test_remembered import LIMIT
+from tests.platform.test_remembered import LIMIT, replaced, rewritten
 
+from scxlife.fsm.frozen import FORMAT
 from scxlife.fsm.problems import DefinitionError
 from scxlife.lifecycle import options
 from scxlife.platform.vm import elf, image
 from scxlife.platform.vm.cache import cache_root
-from scxlife.platform.vm.remembered import Sources
+from scxlife.platform.vm.remembered import Sources, remember
 
 cc = shutil.which("cc")
 needs_cc = pytest.mark.skipif(cc is None, reason="no C compiler")
@@ -56,13 +57,16 @@ class Program:
     def path(self) -> Path:
         return self.folder / "program"
 
-    def build(self, says: str = "applet") -> None:
+    def build(self, says: str = "applet", library: str = "libone.so") -> None:
         (self.folder / "first").mkdir(exist_ok=True)
-        self.library("second/libone.so")
-        source = f'#include <stdio.h>\nint one(void);\nint main(void) {{ puts("{says}"); return one(); }}\n'
+        self.library(f"second/{library}")
+        source = f'#include <stdio.h>\nint main(void) {{ puts("{says}"); return 0; }}\n'
         folders = f"{self.folder}/first:{self.folder}/second"
-        linked = (str(self.folder / "second" / "libone.so"), f"-Wl,--enable-new-dtags,-rpath,{folders}")
-        self._compile("program", source, *linked, f"-Wl,-rpath-link,{self.folder}/second")
+        linked = (f"{self.folder}/second/{library}", f"-Wl,--no-as-needed,--enable-new-dtags,-rpath,{folders}")
+        self._compile("program", source, *linked[1:], linked[0])
+
+    def needing_another(self) -> None:
+        self.build(library="libtwo.so")
 
     def library(self, name: str, *linked: str) -> None:
         function = Path(name).stem.removeprefix("lib")
@@ -94,6 +98,7 @@ def program(tmp_path: Path) -> Program:
 
 
 CHANGES: dict[str, Callable[[Program], object]] = {
+    "scheduler rebuilt": Program.needing_another,
     "library upgraded": Program.needing_more,
     "library found earlier": lambda program: program.library("first/libone.so"),
     "scheduler is a script": lambda program: (program.path.unlink(), program.path.write_text("#!/bin/sh\n")),
@@ -120,10 +125,11 @@ def outcome(find: Callable[[], object]) -> object:
 def test_what_a_program_needs_is_found_again_after_a_change(
     program: Program, change: Callable[[Program], object]
 ) -> None:
-    until_remembered(lambda: elf.closure(program.path, "/scheduler"))
+    before = until_remembered(lambda: elf.closure(program.path, "/scheduler"))
     change(program)
     found = outcome(lambda: elf.closure(program.path, "/scheduler"))
     assert found == outcome(lambda: elf.traced(program.path, "/scheduler", Sources()))
+    assert found != before
 
 
 @needs_cc
@@ -172,7 +178,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package = tmp_path / "behind" / "package_of_the_test"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "inner.py").write_text("content = 1\n" + "CONTENT = 1\n")
+    (package / "inner.py").write_text("content = 1\n")
     (tmp_path / "behind" / f"{ENTRY}.py").write_text("import package_of_the_test.inner\n")
     return tmp_path
 
@@ -180,7 +186,8 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 INNER = "behind/package_of_the_test/inner.py"
 EDITS: dict[str, Callable[[Path], object]] = {
     "edited": lambda root: (root / INNER).write_text("content = 12\n"),
-    "as long and as old": lambda root: as_old(root / INNER),
+    "as long and as old": lambda root: rewritten(root / INNER, "content = 2\n"),
+    "replaced": lambda root: replaced(root / INNER, "content = 2\n"),
     "imports more": lambda root: (root / INNER).write_text("import colorsys\n"),
     "a package goes before it": lambda root: (
         (root / INNER).with_suffix("").mkdir(),
@@ -191,13 +198,6 @@ EDITS: dict[str, Callable[[Path], object]] = {
         root / "behind" / "package_of_the_test", root / "front" / "package_of_the_test", copy_function=longer
     ),
 }
-
-
-def as_old(path: Path) -> None:
-    """The same size and the same time of modification: only the kernel knows."""
-    found = path.stat()
-    path.write_text("content = 2\n" + "CONTENT = 1\n")
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def longer(source: str, target: str) -> None:
@@ -252,6 +252,10 @@ def definition(tmp_path: Path) -> Path:
     return folder / options.DEFINITION.name
 
 
+#: A setting of the definition, and another value.
+LONGER = ("stop_grace:      {value: 10s", "stop_grace:      {value: 11s")
+
+
 def loaded(path: Path) -> object:
     return options._loaded.__wrapped__(path)
 
@@ -264,7 +268,28 @@ def test_a_remembered_definition_is_the_one_of_the_yaml(definition: Path) -> Non
 
 
 def test_an_edited_definition_is_loaded_again(definition: Path) -> None:
-    until_remembered(lambda: loaded(definition))
-    definition.write_text(definition.read_text().replace("initial:", "initial: nowhere #", 1))
-    with pytest.raises(DefinitionError):
-        loaded(definition)
+    before = until_remembered(lambda: loaded(definition))
+    text = definition.read_text()
+    definition.write_text(text.replace(*LONGER))
+    assert loaded(definition) != before
+    definition.write_text(text.replace("initial: ", "initial: no", 1))
+    for _ in range(2):
+        with pytest.raises(DefinitionError, match=rf"{definition}:22:\d+"):
+            loaded(definition)
+
+
+def test_an_edited_include_is_loaded_again(definition: Path) -> None:
+    outer = definition.with_name("outer.yaml")
+    outer.write_text(f"format: 1\ninclude: {definition.name}\n")
+    before = until_remembered(lambda: loaded(outer))
+    definition.write_text(definition.read_text().replace(*LONGER))
+    assert loaded(outer) != before
+
+
+def test_a_remembered_definition_that_makes_no_sense_is_loaded(definition: Path) -> None:
+    before = until_remembered(lambda: loaded(definition))
+    for answer in ("{}", "[]", "no JSON", '{"format": 5}', 42, None):
+        sources = Sources()
+        sources.add(definition)
+        remember(("definition", FORMAT, str(definition)), sources, answer)
+        assert loaded(definition) == before
