@@ -125,7 +125,7 @@ def with_other(path: Path, **more: object) -> None:
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
-    "a byte": lambda path: path.write_bytes(path.read_bytes().replace(b"42", b"43")),
+    "a byte": lambda path: path.write_bytes(path.read_bytes().replace(b'"is", 42', b'"is", 43')),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-9]),
     "empty": lambda path: path.write_bytes(b""),
     "no JSON": lambda path: sealed(path, b"hello"),
