@@ -310,30 +310,55 @@ def run_in_guest(
     degraded.
     """
     asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
-    shown: dict[str, Any] = {"payload": payload, "on_console_line": on_console_line}
+    told = {**asked, "payload": payload, "on_console_line": on_console_line}
     why = ""
     if not cold and warm.can_be_saved(spec):
         transcript = Transcript(on_tape, on_other, on_log, spec.topology, gets)
-        try:
-            result = _warm(spec, transcript, say, asked, shown)
-        except (CacheError, warm.NotSaved, OSError, QmpError) as error:
-            why = str(error)
-            if isinstance(error, Damaged):
-                warm.forget(warm.entry_of(spec))
-        else:
-            if not isinstance(result, NotRestored):
-                return transcript.attempt(result)
-            why = result.reason
-            warm.forget(warm.entry_of(spec))
+        found = _warm(spec, transcript, say, asked, told)
+        if not isinstance(found, str):
+            return transcript.attempt(found)
+        why = found
         if spec.orders is not None:
             os.lseek(spec.orders, 0, os.SEEK_SET)
     transcript = Transcript(on_tape, on_other, on_log, spec.topology, gets)
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
     try:
-        return transcript.attempt(_run(spec, transcript, {**asked, **shown}))
+        return transcript.attempt(_run(spec, transcript, told))
     except QmpError as error:
         raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
+
+
+def _warm(
+    spec: GuestSpec,
+    transcript: Transcript,
+    say: Callable[[str], None],
+    asked: Mapping[str, Any],
+    told: Mapping[str, Any],
+) -> GuestResult | str:
+    """How a guest ended that went on from where one was saved; in words why none could, as long as none had begun."""
+    entry = warm.entry_of(spec)
+    with ExitStack() as stack:
+        try:
+            if not warm.is_saved(entry):
+                say("the first guest of this kind: it boots once, and later runs go on from there")
+                failed = warm.make(spec, entry, say, **asked)
+                if failed is not None:
+                    return failed
+            going = stack.enter_context(warm.restored(spec, entry))
+        except (CacheError, warm.NotSaved, OSError) as error:
+            if isinstance(error, Damaged):
+                warm.forget(entry)
+            return str(error)
+        # Only what comes before the orders leads to another try: behind them a guest may have done something.
+        try:
+            result = _run(going, transcript, told)
+        except QmpError as error:
+            return str(error)
+    if isinstance(result, NotRestored):
+        warm.forget(entry)
+        return result.reason
+    return result
 
 
 def _run(spec: GuestSpec, transcript: Transcript, told: Mapping[str, Any]) -> GuestResult:
@@ -357,24 +382,6 @@ def _run(spec: GuestSpec, transcript: Transcript, told: Mapping[str, Any]) -> Gu
         going = attrs.evolve(spec, memory_file=MemoryFile(memory, shared=True))
         result = run_guest(going, on_frame=transcript.hear, on_hello=on_hello, **told)
         return attrs.evolve(result, stderr_tail=share.lost) if isinstance(result, CutOff) and share.lost else result
-
-
-def _warm(
-    spec: GuestSpec,
-    transcript: Transcript,
-    say: Callable[[str], None],
-    asked: Mapping[str, Any],
-    shown: Mapping[str, Any],
-) -> GuestResult:
-    """Raises NotSaved, CacheError, OSError where that can't be."""
-    entry = warm.entry_of(spec)
-    if not warm.is_saved(entry):
-        say("the first guest of this kind: it boots once, and later runs go on from there")
-        failed = warm.make(spec, entry, say, **asked)
-        if failed is not None:
-            return failed
-    with warm.restored(spec, entry) as going:
-        return _run(going, transcript, {**asked, **shown})
 
 
 def judge(result: GuestResult) -> tuple[str, str]:

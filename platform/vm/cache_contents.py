@@ -6,12 +6,12 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
-from scxlife.platform.vm.cache import MANIFEST, cache_root, locked_now, read_manifest, text_of, trusted
+from scxlife.platform.vm.cache import cache_root, entries, locked_now, read_manifest, text_of, trusted
 
 #: Folders whose entries are made again when they are missed, in seconds and from what is here. The rest was fetched,
 #: or takes minutes to build.
@@ -55,47 +55,47 @@ def remove(kept: Kept) -> bool:
     with locked_now(kept.path) as ours:
         if not ours:
             return False
-        if kept.path.is_dir():
-            shutil.rmtree(kept.path, ignore_errors=True)
-        else:
-            kept.path.unlink(missing_ok=True)
-    return not kept.path.exists()
+        # Of a folder with entries this is the rest: damaged ones, and what is no entry.
+        rest = kept.path.parent == cache_root() and kept.path.is_dir() and not kept.path.is_symlink()
+        for path in _rest_of(kept.path) if rest else [kept.path]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+    return True
+
+
+def _rest_of(folder: Path) -> list[Path]:
+    """What is no entry in a folder of the cache. A hidden name is a lock, or somebody's who builds or replaces."""
+    found = (each for each in sorted(folder.iterdir()) if not each.name.startswith("."))
+    return [each for each in found if not each.is_dir() or each.is_symlink() or read_manifest(each) is None]
 
 
 def _kept(root: Path, folder: Path) -> Iterator[Kept]:
     if not folder.is_dir() or folder.is_symlink():
-        yield _of(root, folder, "")
+        yield _of(root, folder, "", [folder])
         return
-    rest = False
-    for each in sorted(folder.iterdir()):
-        manifest = read_manifest(each) if each.is_dir() and not each.name.startswith(".") else None
-        rest = rest or (manifest is None and not each.name.endswith(".lock"))
-        if manifest is not None:
-            said = text_of(manifest, "machine") or text_of(manifest, "version") or [""]
-            yield _of(root, each, said[0])
-    if rest:
-        yield _of(root, folder, f"{sum(1 for _ in folder.iterdir())} files", but_entries=True)
+    for entry, manifest in entries(folder):
+        said = text_of(manifest, "machine") or text_of(manifest, "version") or [""]
+        yield _of(root, entry, said[0], [entry])
+    if rest := _rest_of(folder):
+        yield _of(root, folder, f"{len(rest)} files", rest)
 
 
-def _of(root: Path, path: Path, what: str, *, but_entries: bool = False) -> Kept:
-    size, used = _size_and_use(path, but_entries)
-    return Kept(str(path.relative_to(root)), size, max(0.0, time.time() - used), what)
+def _of(root: Path, path: Path, what: str, parts: Sequence[Path]) -> Kept:
+    sizes, used = [_size(part) for part in parts], [part.lstat().st_mtime for part in parts if os.path.lexists(part)]
+    return Kept(str(path.relative_to(root)), sum(sizes), max(0.0, time.time() - max(used, default=0.0)), what)
 
 
-def _size_and_use(path: Path, but_entries: bool) -> tuple[int, float]:
-    """Bytes on the disk below `path`, and when something there was used or made last, in seconds since the epoch."""
+def _size(path: Path) -> int:
+    """Bytes on the disk, all below it included."""
     try:
         found = path.lstat()
-        size, used = found.st_blocks * 512, found.st_mtime
+        below = []
         if stat.S_ISDIR(found.st_mode):
             with os.scandir(path) as listed:
                 below = [Path(each.path) for each in listed]
-            for each in below:
-                if but_entries and (each / MANIFEST).exists():
-                    continue
-                more, later = _size_and_use(each, but_entries=False)
-                size, used = size + more, max(used, later) if but_entries else used
+        return found.st_blocks * 512 + sum(map(_size, below))
     except OSError:
         # It was removed meanwhile.
-        return 0, 0.0
-    return size, used
+        return 0

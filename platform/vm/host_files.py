@@ -155,7 +155,11 @@ def shared(files: HostFiles) -> Iterator[Share]:
             share = Share(ours, process)
             stack.callback(share.close)
             listening.close()
-            said = os.read(process.stderr.fileno(), 4096)
+            poll = select.poll()
+            poll.register(process.stderr.fileno(), select.POLLIN)
+            said = (
+                os.read(process.stderr.fileno(), 4096) if poll.poll(_ASK_S * 1000) else b"it does not come up in time"
+            )
         if said != READY:
             raise NoSharing(f"virtiofsd can't be started: {said.decode('utf-8', 'replace').strip()}")
         yield share

@@ -14,10 +14,10 @@ import hashlib
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ from scxlife.platform.vm.guest import (
     Saved,
     TimedOut,
 )
-from scxlife.platform.vm.qemu import Interrupts, run_guest
+from scxlife.platform.vm.qemu import Interrupts, command, run_guest
 from scxlife.platform.vm.qmp import Qmp, QmpError
 
 if TYPE_CHECKING:
@@ -86,8 +86,9 @@ class _Digests:
 
 def entry_of(spec: GuestSpec) -> Path:
     """Where the image of this machine is, or is to be. `spec.initrd` is a path."""
-    machine = [_FORMAT, *map(_identity, (spec.qemu, spec.kernel, Path(str(spec.initrd))))]
-    machine += [spec.accel.arguments, spec.cpus, str(spec.topology), -(-spec.memory // MIB), spec.append]
+    bare = attrs.evolve(spec, control=None, host_files=None, memory_file=None, saved=None)
+    # All that QEMU is told, but for its descriptors, and the files that it is told of.
+    machine = [_FORMAT, command(bare, 0, 0, 0, 0), *map(_identity, (spec.qemu, spec.kernel, Path(str(spec.initrd))))]
     if spec.accel.name == "kvm":
         machine.append(_host_cpu())
     return cache_root() / FOLDER / hashlib.sha256(repr(machine).encode()).hexdigest()[:32]
@@ -104,32 +105,44 @@ def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
     trusted(entry / MEMORY)
     trusted(entry / STATE)
     digests = _digests(entry)
-    hello = read_small(entry / HELLO)
-    flags = os.O_NOFOLLOW | os.O_CLOEXEC
-    memory = state = checked = -1
-    try:
-        memory = os.open(entry / MEMORY, os.O_RDWR | flags)
-        state = os.open(entry / STATE, os.O_RDONLY | flags)
+    with ExitStack() as stack:
+
+        def opened(name: str, flags: int) -> int:
+            descriptor = os.open(entry / name, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            return descriptor
+
+        try:
+            hello = read_small(entry / HELLO)
+            memory, state = opened(MEMORY, os.O_RDWR), opened(STATE, os.O_RDONLY)
+        except OSError as error:
+            raise Damaged(f"{entry} is damaged: {error.strerror}", "it is made again") from error
         if os.fstat(memory).st_size != -(-spec.memory // MIB) * MIB:
             raise Damaged(f"{entry} is damaged: the memory has another size", "it is made again")
         with suppress(OSError):
             os.utime(entry)
         checked = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        with ThreadPoolExecutor(1) as worker:
-            # While QEMU starts.
-            found = worker.submit(lambda: _Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))
-            found.add_done_callback(lambda _: os.eventfd_write(checked, 1))
-            yield attrs.evolve(
-                spec,
-                memory_file=MemoryFile(memory, shared=False),
-                saved=Saved(state, hello, checked, lambda: found.result() == digests),
-            )
-    except OSError as error:
-        raise Damaged(f"{entry} is damaged: {error.strerror}", "it is made again") from error
-    finally:
-        for descriptor in (memory, state, checked):
-            if descriptor >= 0:
-                os.close(descriptor)
+        stack.callback(os.close, checked)
+        found: list[_Digests] = []
+
+        def check() -> None:
+            try:
+                found.append(_Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))
+            finally:
+                os.eventfd_write(checked, 1)
+
+        # While QEMU starts.
+        checking = threading.Thread(target=check)
+        checking.start()
+        stack.callback(checking.join)
+
+        def is_sound() -> bool:
+            checking.join()
+            return found == [digests]
+
+        yield attrs.evolve(
+            spec, memory_file=MemoryFile(memory, shared=False), saved=Saved(state, hello, checked, is_sound)
+        )
 
 
 def is_saved(entry: Path) -> bool:
@@ -215,7 +228,9 @@ def _save(spec: GuestSpec, folder: Path, asked: Mapping[str, Any]) -> dict[str, 
             spec, orders=None, control=None, memory_file=MemoryFile(memory, shared=True), stop_within=_AT_ONCE
         )
         result = run_guest(booting, on_frame=heard.append, on_hello=save, **asked)
-        if isinstance(result, Interrupted | OutOfMemory | Panicked | TimedOut):
+        if isinstance(result, Interrupted):
+            raise _Failed(attrs.evolve(result, reason="it was asked to end before it had booted"))
+        if isinstance(result, OutOfMemory | Panicked | TimedOut):
             raise _Failed(result)
         if failure or not isinstance(result, CutOff) or [frame.type for frame in heard] != [frames.HELLO]:
             if result.record.qemu_status == -signal.SIGBUS:

@@ -94,6 +94,22 @@ def test_what_another_process_builds_stays(root: Path, capsys: pytest.CaptureFix
     assert made.exists()
 
 
+def test_the_rest_of_a_folder_goes_without_its_entries_and_what_is_being_built(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = entry(root, "warm/new", 1000)
+    for name in (".new.partial-1", "damaged"):
+        (root / "warm" / name).mkdir()
+        (root / "warm" / name / "content").touch()
+    assert {"warm/new", "warm"} == {*listed(capsys)}
+    assert main(["cache", "prune", "warm"]) == 0
+    assert kept.exists()
+    assert {path.name for path in (root / "warm").iterdir() if not path.name.endswith(".lock")} == {
+        "new",
+        ".new.partial-1",
+    }
+
+
 def test_a_name_that_is_not_there_is_a_usage_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = entry(root, "warm/a", 1000)
     for name in ("warm/b", "../warm/a", str(made), "warm/a/content"):
