@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -58,8 +57,6 @@ LAZY = (
 ENDING = ("payload_grace", "kill_timeout", "relay_timeout", "drain_timeout")
 # Seconds for what has no deadline of its own when a guest is asked to end: system calls, on a slow machine.
 SLACK = 10.0
-#: Bytes of the seed that each guest gets.
-SEED = 32
 
 
 @attrs.frozen
@@ -131,8 +128,6 @@ class Recipe:
             "terminal": self.terminal,
             "term": None if self.terminal is None else os.environ.get("TERM"),
             "cwd": None if self.directory is None else str(self.directory),
-            "now": time.time(),
-            "seed": os.urandom(SEED).hex(),
             "gets": list(self.gets),
         }
         if self.host_files is not None:

@@ -27,12 +27,11 @@ _RNDRESEEDCRNG = 0x5207
 def take_orders(port: GuestPort) -> dict[str, Any]:
     """The run's configuration, once its archive is unpacked and the host told so. Raises OSError, ValueError."""
     unpack(port.orders)
+    now, seed = frames.begun(port.beginning())
+    time.clock_settime(time.CLOCK_REALTIME, now)
+    reseed(seed)
     with open(CONFIG, encoding="utf-8") as file:  # noqa: PTH123
         config: dict[str, Any] = json.load(file)
-    if "now" in config:
-        time.clock_settime(time.CLOCK_REALTIME, config["now"])
-    if "seed" in config:
-        reseed(bytes.fromhex(config["seed"]))
     port.send(frames.ORDERED, b"")
     return config
 

@@ -56,8 +56,10 @@ FILE = 0x18
 ACK = 0x80
 #: PID 1 is asked to end the run, as by the signal whose number is the payload, 1 byte.
 INTERRUPT = 0x81
-#: A chunk of the archive of the run, a cpio archive; an empty one ends it. PID 1 waits for it after its HELLO.
+#: A chunk of the archive of the run, a cpio archive. PID 1 waits for it after its HELLO.
 ORDERS = 0x82
+#: The archive is whole. The wall clock, 8 bytes, and SEED_SIZE random bytes: a guest that was saved has those of then.
+BEGIN = 0x83
 
 # On the payload's port, in both directions.
 #: Bytes of the payload's standard input, output, or error. An empty one ends the stream, whichever side sends it.
@@ -89,11 +91,15 @@ TYPE_NAMES = {
     WINDOW: "window",
     STARTED: "started",
     ORDERS: "orders",
+    BEGIN: "begin",
 }
 
 _CHECKED = Struct("<4sBBII")
 _CRC = Struct("<I")
+_CLOCK = Struct("<d")
 _SEQUENCES = 1 << 32
+#: Bytes of random numbers that a guest gets.
+SEED_SIZE = 32
 HEADER_SIZE = _CHECKED.size + _CRC.size
 
 
@@ -167,6 +173,18 @@ def encode_ack(sequence: int, acknowledged: int) -> bytes:
 def encode_interrupt(sequence: int, number: int) -> bytes:
     """The frame with which the host asks PID 1 to end the run, as the signal ``number`` would."""
     return encode(INTERRUPT, sequence, bytes((number,)))
+
+
+def encode_begin(sequence: int, now: float, seed: bytes) -> bytes:
+    """The frame with which the host ends the orders. ``now`` is in seconds since the epoch."""
+    return encode(BEGIN, sequence, _CLOCK.pack(now) + seed)
+
+
+def begun(payload: bytes) -> tuple[float, bytes]:
+    """The time and the seed that a BEGIN frame brings. ``ValueError`` when it is no well-formed one."""
+    if len(payload) != _CLOCK.size + SEED_SIZE:
+        raise ValueError(f"a time and {SEED_SIZE} random bytes are wanted, not {len(payload)} bytes")
+    return _CLOCK.unpack_from(payload)[0], payload[_CLOCK.size :]
 
 
 def acknowledged(frame: Frame) -> int:

@@ -89,7 +89,8 @@ class GuestPort:
         self._acknowledged = -1
         self._asked: list[int] = []
         self._orders = bytearray()
-        self._ordered = False
+        #: What a BEGIN frame has brought, once the orders are whole.
+        self.begin: bytes | None = None
         # Edge-triggered: a port whose host is away is "hung up" all the time, and a level would spin on it.
         self._ready = select.epoll()
         self._ready.register(descriptor, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
@@ -126,7 +127,7 @@ class GuestPort:
     def orders(self, size: int) -> bytes:
         """At most ``size`` bytes of the run's archive; none behind its end. Waits for them, for as long as it takes: a
         guest may be saved here, and go on in another year. Raises OSError, ValueError, FrameError."""
-        while not self._orders and not self._ordered:
+        while not self._orders and self.begin is None:
             with suppress(BlockingIOError):
                 if self._read():
                     continue
@@ -135,6 +136,15 @@ class GuestPort:
         taken = bytes(self._orders[:size])
         del self._orders[: len(taken)]
         return taken
+
+    def beginning(self) -> bytes:
+        """What ends the orders. Raises as ``orders`` does, and ValueError for an archive with something behind it."""
+        # The archive may have been padded.
+        while data := self.orders(_READ_SIZE):
+            if data.strip(b"\0"):
+                raise ValueError("there is more behind the archive")
+        assert self.begin is not None
+        return self.begin
 
     def heard_fileno(self) -> int:
         """A descriptor that turns readable when the host has sent something, until ``interrupts`` is called."""
@@ -184,7 +194,8 @@ class GuestPort:
                 self._asked.append(frame.payload[0] if frame.payload else 0)
             elif frame.type == frames.ORDERS:
                 self._orders += frame.payload
-                self._ordered = self._ordered or not frame.payload
+            elif frame.type == frames.BEGIN:
+                self.begin = frame.payload
             else:
                 self._acknowledged = frames.acknowledged(frame)
         return bool(data)

@@ -425,9 +425,11 @@ class _Watch:
             if not self._outbox:
                 if self._orders is None or self._first_frame_s is None:
                     return
-                chunk = os.read(self._orders, _CHUNK)
-                self._orders = self._orders if chunk else None
-                self._outbox += frames.encode(frames.ORDERS, self._sent, chunk)
+                if chunk := os.read(self._orders, _CHUNK):
+                    self._outbox += frames.encode(frames.ORDERS, self._sent, chunk)
+                else:
+                    self._orders = None
+                    self._outbox += frames.encode_begin(self._sent, time.time(), os.urandom(frames.SEED_SIZE))
                 self._sent += 1
             try:
                 del self._outbox[: self._port.send(self._outbox)]

@@ -114,7 +114,7 @@ def main() -> None:
         while not came:
             came.extend(decoder.feed(port.read(4096)))
         frame = came.pop(0)
-        if frame.type != frames.ORDERS:
+        if frame.type not in (frames.ORDERS, frames.BEGIN):
             seen(f"heard {frames.TYPE_NAMES[frame.type]} {frame.payload.hex()}")
         return frame
 
