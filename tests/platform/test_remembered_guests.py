@@ -16,7 +16,7 @@ from tests.platform.test_remembered import LIMIT, replaced, rewritten
 from scxlife.fsm.frozen import FORMAT
 from scxlife.fsm.problems import DefinitionError
 from scxlife.lifecycle import options
-from scxlife.platform.vm import elf, image
+from scxlife.platform.vm import elf, image, remembered
 from scxlife.platform.vm.cache import cache_root
 from scxlife.platform.vm.remembered import Sources, remember
 
@@ -28,6 +28,8 @@ ENTRY = "entry_of_the_remembered_test"
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # Who has just edited the package would wait for ever: this process never remembers what its own code has found.
+    monkeypatch.setattr(remembered, "_LOADING", 0)
     return tmp_path
 
 
