@@ -133,10 +133,11 @@ class KeptFile:
     def _keep_end(self, fd: int, limit: int) -> None:
         size = self._size or 0
         end = os.pread(fd, limit, size - limit)
-        os.ftruncate(fd, 0)
+        # Written before the rest goes: whatever ends us in between, the end is in the file.
         self._size = 0
         while self._size < len(end):
             self._size += os.pwrite(fd, end[self._size :], self._size)
+        os.ftruncate(fd, self._size)
 
     def __enter__(self) -> KeptFile:
         return self

@@ -90,7 +90,8 @@ def tail(kernel: Kernel, log: Log, dropped: int = 0) -> str:
 class Follower:
     """Passes on to `take` what is appended to the file `fd`, in the order in which it is.
 
-    What is more than BEHIND bytes ahead is passed over. A file that can't be read gives nothing.
+    What is more than BEHIND bytes ahead is passed over, and a line in its place says so. A file that
+    can't be read gives nothing.
     """
 
     def __init__(self, kernel: Kernel, fd: int, take: Callable[[bytes], object]) -> None:
@@ -103,10 +104,14 @@ class Follower:
         """Pass on at most AT_ONCE bytes. Whether there are more now."""
         try:
             size = self._kernel.fstat(self._fd).size
-            self._offset = max(self._offset, size - BEHIND)
-            data = self._kernel.pread(self._fd, min(AT_ONCE, max(0, size - self._offset)), self._offset)
+            passed_over = max(0, size - BEHIND - self._offset)
+            begin = self._offset + passed_over
+            data = self._kernel.pread(self._fd, min(AT_ONCE, max(0, size - begin)), begin)
         except OSError:
             return False
+        self._offset = begin
+        if passed_over:
+            self._take(f"\n[scxlife: {passed_over} bytes were passed over here]\n".encode())
         if data:
             self._offset += len(data)
             self._take(data)

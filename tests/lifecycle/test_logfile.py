@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from scxlife.lifecycle.logfile import (
+    AT_ONCE,
+    BEHIND,
     OVERLAP,
     PAGE,
     PIECE,
     SEARCHED,
     TAIL_BYTES,
     TAIL_LINES,
+    Follower,
     open_log,
     pieces,
     tail,
@@ -104,3 +107,30 @@ def test_whole_pages_of_its_beginning_are_given_up(tmp_path: Path, length: int, 
     assert trim(kernel, log.fd, length) == given_up
     assert path.read_bytes() == b"\0" * given_up + b"x" * (4 * PAGE - given_up)
     kernel.close(log.fd)
+
+
+def test_what_is_appended_is_passed_on_in_its_order(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+    log = open_log(kernel, str(tmp_path / "log"))
+    follower = Follower(kernel, log.fd, taken.append)
+    assert (follower.step(), taken) == (False, [])
+    os.write(log.fd, b"first ")
+    assert (follower.step(), follower.step(), taken) == (False, False, [b"first "])
+    os.write(log.fd, os.urandom(AT_ONCE) + b"last")
+    assert (follower.step(), follower.step()) == (True, False)
+    assert b"".join(taken) == Path(tmp_path / "log").read_bytes()
+    kernel.close(log.fd)
+
+
+def test_of_what_is_far_ahead_the_number_of_bytes_is_told_in_its_place(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+    log = open_log(kernel, str(tmp_path / "log"))
+    follower = Follower(kernel, log.fd, taken.append)
+    os.write(log.fd, b"begin")
+    follower.step()
+    os.write(log.fd, b"x" * 1000 + b"y" * BEHIND)
+    while follower.step():
+        pass
+    assert b"".join(taken) == b"begin\n[scxlife: 1000 bytes were passed over here]\n" + b"y" * BEHIND
+    kernel.close(log.fd)
+    assert follower.step() is False

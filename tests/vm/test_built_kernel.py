@@ -24,4 +24,4 @@ def test_the_kernel_is_what_it_says(small_kernel: Kernel) -> None:
     payload = ["--", "sh", "-c", f'test "$(uname -r)" = {small_kernel.version}']
     done = subprocess.run([*command, *payload], capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"guest: {small_kernel.version}," in done.stdout
+    assert f"guest: Linux {small_kernel.version}," in done.stderr

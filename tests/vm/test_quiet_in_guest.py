@@ -37,5 +37,6 @@ def test_pid_1_is_not_woken_and_stays_small_while_nothing_happens() -> None:
     assert done.stdout, done.stderr
     outcome = json.loads(done.stdout.splitlines()[-1])
     assert (outcome["outcome"], outcome["payload"]) == ("stopped", {"exit": {"code": 0}})
-    (kib,) = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("  quiet ")]
+    quiet, kib = outcome["payload_output"]["stdout"]["text"].split()
+    assert quiet == "quiet"
     assert int(kib) <= RESIDENT_KIB
