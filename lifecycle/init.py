@@ -6,6 +6,7 @@ an INTERNAL_ERROR frame and on the console, and then the machine reboots, which 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import attrs
 
 from scxlife import __version__
 from scxlife.fsm.frozen import thaw
+from scxlife.fsm.machinery import build
 from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
 from scxlife.platform.trace_dump import TraceDump
@@ -85,8 +87,9 @@ def main() -> None:
 
 
 def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
+    standard, probe = _standard(), _open_probe(kernel, degraded)
+    _prepare(standard)
     hello = {"version": __version__, "kernel": os.uname().release, "t": kernel.monotonic(), "degraded": degraded}
-    standard = _standard()
     _send(port, frames.HELLO, {**hello, "topology": topology.shown()})
     config = take_orders(port)
     if config.get("cwd"):
@@ -118,7 +121,6 @@ def _live(kernel: InitKernel, port: GuestPort, degraded: list[str]) -> None:
         payload_streams=relay,
         gets=tuple(gets),
     )
-    probe = _open_probe(kernel, degraded)
     on_probe = partial(_probe, port)
     name = f"{definition.name} {definition.version}"
     common: dict[str, Any] = {
@@ -155,6 +157,18 @@ def _standard() -> dict[str, Definition]:
     except FileNotFoundError:
         return {}
     return {file.removesuffix(".json"): thaw(_content(f"{STANDARD}/{file}")) for file in files}
+
+
+def _prepare(standard: Mapping[str, Definition]) -> None:
+    """Do for these definitions, and import, what each run would: a guest that is restored has it done."""
+    from scxlife.platform.linux import fork  # noqa: F401
+    from scxlife.platform.sources import kernel_log, log_size, signals  # noqa: F401
+
+    for definition in standard.values():
+        build(definition)
+    # Nothing of all that is ever garbage.
+    gc.collect()
+    gc.freeze()
 
 
 def _definition(name: str, standard: Mapping[str, Definition], config: Mapping[str, Any]) -> Definition:
