@@ -1,4 +1,4 @@
-"""docs/tutorial.md: what it says to type is typed, in its order; one guest is booted for it."""
+"""docs/tutorial.md: what it says to type is typed, in its order."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _COUNTED = re.compile(r"\d+ (records|steps)")
 
 @pytest.mark.guest
 def test_what_the_page_says_to_type_prints_what_it_says(tmp_path: Path) -> None:
-    booted = 0
+    timelines = 0
     for session in sessions(PAGE):
         printed = play(Session(tuple(map(emulated, session.commands)), session.output, session.line), tmp_path)
         if session.commands[0].startswith(BOOT) and moves(session.output):
-            booted += 1
+            timelines += 1
             assert moves(printed) == moves(session.output), printed
             assert ending(printed) == ending(session.output)
         else:
             assert _COUNTED.sub(r"some \1", printed) == _COUNTED.sub(r"some \1", session.output), f"line {session.line}"
-    assert booted == 1
+    assert timelines == 1
 
 
 def test_a_scheduler_that_is_not_there_boots_nothing(tmp_path: Path) -> None:
