@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .events import Event
     from .lint import Report, check
     from .loader import load, loads
+    from .machinery import prepare
     from .problems import DefinitionError, Place, Problem
     from .registry import DeclaredSource, SourceError, SourceMaker, sources_for
     from .runtime import Ending, MachineError, Refused, Runtime, UnknownName
@@ -54,6 +55,7 @@ _HOMES = {
     "decide": "decision",
     "load": "loader",
     "loads": "loader",
+    "prepare": "machinery",
     "sources_for": "registry",
 }
 
@@ -87,6 +89,7 @@ __all__ = [
     "decide",
     "load",
     "loads",
+    "prepare",
     "sources_for",
 ]
 

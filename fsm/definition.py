@@ -6,6 +6,7 @@ The guest's PID 1 imports this module: it knows nothing of YAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -94,6 +95,24 @@ class Branch:
 Cell = tuple[Branch, ...]
 
 
+class Cells(dict[tuple[str, str], Cell]):
+    """The cell of each state × event. `built` keeps what the engine has made of them, for every definition that
+    shares them: one with other settings does."""
+
+    __slots__ = ("built",)
+
+    def __init__(self, cells: Mapping[tuple[str, str], Cell]) -> None:
+        super().__init__(cells)
+        self.built: Any = None
+
+    def __reduce__(self) -> tuple[type[Cells], tuple[dict[tuple[str, str], Cell]]]:
+        return Cells, (dict(self),)
+
+
+def _as_cells(cells: Mapping[tuple[str, str], Cell]) -> Cells:
+    return cells if isinstance(cells, Cells) else Cells(cells)
+
+
 @attrs.frozen
 class Profile:
     """A variant as data: other kinds of source, other settings."""
@@ -114,7 +133,7 @@ class Definition:
     initial: str
     states: Mapping[str, State]
     events: Mapping[str, Event]
-    cells: Mapping[tuple[str, str], Cell]
+    cells: Cells = attrs.field(converter=_as_cells)
     settings: Mapping[str, Value]
     sources: Mapping[str, str | None]
     guards: Mapping[str, str]

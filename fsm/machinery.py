@@ -21,7 +21,6 @@ What transitions does that an embedder must know, and what is done about it:
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Protocol
 
 from transitions import Machine
@@ -59,27 +58,22 @@ def trigger(event: str) -> str:
 def build(definition: Definition) -> Machine:
     """A machine without a model. Every transition calls `before` of the model's runtime, and `after` when it leaves.
 
-    All state is the model's, so definitions that differ in their settings only share one.
+    All state is the model's, so definitions that share their cells share one; it is kept with the cells.
     """
-    return _build(_Table(definition))
+    cells = definition.cells
+    if cells.built is None or cells.built.states.keys() != definition.states.keys():
+        cells.built = _build(definition)
+    machine: Machine = cells.built
+    return machine
 
 
-class _Table:
-    """A definition as far as its machine goes: equal when the cells are the same object."""
-
-    def __init__(self, definition: Definition) -> None:
-        self.definition = definition
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Table) and other.definition.cells is self.definition.cells
-
-    def __hash__(self) -> int:
-        return id(self.definition.cells)
+def prepare(definition: Definition) -> None:
+    """Build in advance what each Runtime of `definition` needs. A definition that differs in its settings only, made by
+    `with_settings`, `with_profile` or `attrs.evolve`, needs nothing more."""
+    build(definition)
 
 
-@lru_cache(maxsize=8)
-def _build(table: _Table) -> Machine:
-    definition = table.definition
+def _build(definition: Definition) -> Machine:
     machine = Machine(
         model=None,
         states=list(definition.states),
