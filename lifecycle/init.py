@@ -18,7 +18,7 @@ import attrs
 
 from scxlife import __version__
 from scxlife.fsm.frozen import thaw
-from scxlife.fsm.machinery import build
+from scxlife.fsm.machinery import prepare
 from scxlife.fsm.tape import Tape
 from scxlife.platform.kernel import RB_AUTOBOOT, RB_DISABLE_CAD
 from scxlife.platform.trace_dump import TraceDump
@@ -165,7 +165,7 @@ def _prepare(standard: Mapping[str, Definition]) -> None:
     from scxlife.platform.sources import kernel_log, log_size, signals  # noqa: F401
 
     for definition in standard.values():
-        build(definition)
+        prepare(definition)
     # Nothing of all that is ever garbage.
     gc.collect()
     gc.freeze()
