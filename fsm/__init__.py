@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .machinery import prepare
     from .problems import DefinitionError, Place, Problem
     from .registry import DeclaredSource, SourceError, SourceMaker, sources_for
-    from .runtime import Ending, MachineError, Refused, Runtime, UnknownName
+    from .runtime import Ending, MachineError, Misuse, Refused, Runtime, UnknownName
     from .snapshot import Snapshot, SnapshotError
     from .sources import EventSource, SourceFactory, Waiter
     from .tape import Tape
@@ -36,6 +36,7 @@ _HOMES = {
     "EventSource": "sources",
     "Interest": "driver",
     "MachineError": "runtime",
+    "Misuse": "runtime",
     "Place": "problems",
     "Problem": "problems",
     "Refused": "runtime",
@@ -70,6 +71,7 @@ __all__ = [
     "EventSource",
     "Interest",
     "MachineError",
+    "Misuse",
     "Place",
     "Problem",
     "Refused",

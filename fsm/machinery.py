@@ -1,70 +1,83 @@
-"""The transitions machine for a definition: one transition for each branch of each cell, in order.
+"""The transitions machine for a definition: one transition for each branch of each cell, in order. It chooses.
 
 What transitions does that an embedder must know, and what is done about it:
 
+* It makes about forty calls for an event, for callbacks and log lines that we do not use: `transition_cls` and
+  `event_cls` are our own, and do what is left. They ask the conditions in order and give the first branch that holds;
+  what follows from that is `step`.
 * An exception in a callback leaves a half-made transition behind, and with `queued=True` drops every event that
-  waits. So no callback raises into it: a failed action or guard becomes the event `fault`, and the inbox is ours.
+  waits. No callback runs inside: actions are run behind the choice, and the inbox is ours.
 * Its queue belongs to the Machine, not to the model: with `queued=True` two threads with a model each would run
   one another's events. The inbox makes that queue superfluous, so `queued=False`.
-* It adds a method to the model for every event and state: a model of its own keeps those names off the runtime.
-* Unknown targets and callbacks are found when they are fired: here every name is resolved before it is built.
+* It adds a method to the model for every event and state, and none for an event whose name the model has already:
+  there is no model, the state is given with each event.
+* Unknown targets are found when they are fired: here every name is resolved before it is built.
 * Of two transitions for one event and state the first that fits is taken without a word: here they overlap by guards
   or not at all.
-* It does not run the callbacks of the initial state's entry: `Runtime.start` does.
 * When no condition of an event's transitions holds it returns False and says nothing: here that is a missing cell.
-* No event may be called `state`, and one whose name the model has as a method is not bound: ours have names apart.
-* `before` runs ahead of `on_exit` and `after` behind `on_enter`, so that nothing of a transition's own stands between
-  leaving and entering: exit, row and entry actions are all run from `before` and `after`.
+* No event may be called `state`: ours have names apart.
 * Its `Timeout` starts a thread for each entry: deadlines are the runtime's, and nobody's thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from transitions import Machine
+import transitions
 
-from .definition import GO, Decision, Definition
+from .definition import Branch, Decision, Definition
+from .step import rules_of
 
-
-class Conductor(Protocol):
-    """What is told of a transition while it is made: `model.runtime` of the machine's model."""
-
-    def guard(self, name: str, wanted: bool) -> bool:
-        """Whether a guard has its wanted value for the event that is being delivered."""
-
-    def before(self, decision: Decision) -> None:
-        """The branch is chosen, the state not yet left."""
-
-    def after(self, decision: Decision) -> None:
-        """The new state is entered."""
+#: Gives the answer of a guard.
+Ask = Callable[[str], bool]
 
 
-class Model:
-    """What transitions works on: the state's name and the way back to its runtime."""
+class _Transition(transitions.Transition):
+    """One branch of a cell."""
 
-    state: str
+    def __init__(self, source: str, dest: str | None, *_: object, branch: Branch) -> None:
+        super().__init__(source, dest)  # type: ignore[arg-type]  # None: it stays
+        self.guards = branch.guards
+        self.decision = branch.decision
 
-    def __init__(self, runtime: Conductor) -> None:
-        self.runtime = runtime
+    def execute(self, ask: Ask) -> bool:  # type: ignore[override]
+        """Whether every condition holds; none is asked behind the first that does not."""
+        for name, wanted in self.guards:  # noqa: SIM110  all() would make a generator for each
+            if ask(name) is not wanted:
+                return False
+        return True
 
 
-def trigger(event: str) -> str:
-    """The event's name for transitions: one that is no name of ours, so that an event may be called anything."""
-    return f"on {event}"
+class _Event(transitions.Event):
+    """All branches for one event, by state."""
+
+    transitions: dict[str, list[_Transition]]  # type: ignore[assignment]
+
+    def trigger(self, state: str, ask: Ask) -> Decision:  # type: ignore[override]
+        """The decision of the first branch in `state` whose conditions hold."""
+        for transition in self.transitions[state]:
+            if transition.execute(ask):
+                return transition.decision
+        raise AssertionError(f"cell {state} × {self.name} has no branch without guards")
 
 
-def build(definition: Definition) -> Machine:
-    """A machine without a model. Every transition calls `before` of the model's runtime, and `after` when it leaves.
+class _Machine(transitions.Machine):
+    transition_cls = _Transition
+    event_cls = _Event
 
-    All state is the model's, so definitions that share their cells share one; it is kept with the cells.
-    """
-    cells = definition.cells
-    if cells.built is None or cells.built.states.keys() != definition.states.keys():
-        cells.built = _build(definition)
-    machine: Machine = cells.built
-    return machine
+
+#: Chooses the branch for one event: called with a state, and with what answers for a guard.
+Choice = Callable[[str, Ask], Decision]
+
+
+def build(definition: Definition) -> Mapping[str, Choice]:
+    """What chooses, by event. It is kept with the cells, for every definition that shares them."""
+    rules = rules_of(definition)
+    if rules.choices is None:
+        events = _build(definition).events
+        rules.choices = {name: events[_APART + name].trigger for name in definition.events if _APART + name in events}
+    return rules.choices
 
 
 def prepare(definition: Definition) -> None:
@@ -73,8 +86,12 @@ def prepare(definition: Definition) -> None:
     build(definition)
 
 
-def _build(definition: Definition) -> Machine:
-    machine = Machine(
+# No event of ours is called like this.
+_APART = "on "
+
+
+def _build(definition: Definition) -> Any:
+    machine = _Machine(
         model=None,
         states=list(definition.states),
         initial=definition.initial,
@@ -84,31 +101,6 @@ def _build(definition: Definition) -> Machine:
     )
     for (state, event), cell in definition.cells.items():
         for branch in cell:
-            decision = branch.decision
-            machine.add_transition(
-                trigger(event),
-                state,
-                None if decision.internal else decision.target,
-                conditions=[_condition(name, wanted) for name, wanted in branch.guards],
-                before=[_before(decision)],
-                after=[_after(decision)] if decision.kind == GO and not decision.internal else [],
-            )
+            target = None if branch.decision.internal else branch.decision.target
+            machine.add_transition(_APART + event, state, target, branch=branch)
     return machine
-
-
-def _condition(name: str, wanted: bool) -> Callable[[Any], bool]:
-    return lambda data: bool(data.model.runtime.guard(name, wanted))
-
-
-def _before(decision: Decision) -> Callable[[Any], None]:
-    def run(data: Any) -> None:
-        data.model.runtime.before(decision)
-
-    return run
-
-
-def _after(decision: Decision) -> Callable[[Any], None]:
-    def run(data: Any) -> None:
-        data.model.runtime.after(decision)
-
-    return run

@@ -1,32 +1,26 @@
 """A tape fed back through its definition: is each record what the definition says comes next?
 
 Three things are taken from the tape, because only the run could know them: which events came and when, what the
-guards answered, which actions failed. Everything else follows from the definition. So a replay keeps an account of
-its own, with the state, the inbox, what is deferred and the armed deadlines, and holds each record against it; the
-first that is another is told, and nothing behind it is believed.
-
-`runtime` is the truth for the order of records, and none of its code runs here: a replay that shared it would agree
-with its mistakes.
+guards answered, which actions failed. Everything else follows from the definition: `decide` chooses the branch, and
+`step` has what comes of it, as for the runtime. So a replay keeps a `Status` of its own and holds each record against
+it; the first that is another is told, and nothing behind it is believed.
 """
 
 from __future__ import annotations
 
-import heapq
 import json
 import math
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from .decision import decide, stays_deferred
-from .definition import DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
-from .snapshot import SnapshotError, Waiting, from_data
+from .decision import decide
+from .definition import DEFER, FAULT, REJECT, Decision, Definition
+from .events import Event
+from .snapshot import SnapshotError, from_data
+from .step import Status, Waiting, failure
 from .tape_reader import MOST_BYTES, Header, NotATape, TapeReader
-
-#: Why an event was dropped.
-LEFT, CLOSED = "its state has been left", "its source was closed meanwhile"
 
 _ABSENT = object()
 
@@ -88,18 +82,14 @@ class _Differs(Exception):
         super().__init__(field)
 
 
-@attrs.frozen(order=True)
-class _Waiting:
-    """An event in the inbox, with the line it came in on, and its cause and data as JSON. `entered` counts the states
-    that had been entered by then: a deadline belongs to the last of them."""
+@attrs.frozen
+class _Letter:
+    """An event with the line it came in on, and its cause and data as JSON."""
 
-    rank: int
-    order: int
-    name: str = attrs.field(order=False)
-    line: int = attrs.field(order=False)
-    cause: str = attrs.field(order=False)
-    data: str = attrs.field(order=False)
-    entered: int = attrs.field(order=False)
+    name: str
+    line: int
+    cause: str
+    data: str
 
     @property
     def size(self) -> int:
@@ -124,33 +114,18 @@ class _Account:
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        self.state = definition.initial
-        self.outcome: str | None = None
         self.steps = 0
+        self._status: Status[_Letter] = Status(definition)
         self._seq = 0
         self._t = -math.inf
         self._line = 1
         self._started = False
-        self._inbox: list[_Waiting] = []
-        self._deferred: list[_Waiting] = []
-        # Up to version 1 of the tape everything that was deferred came back.
-        self._kept_deferred = True
-        self._order = 0
         self._held = 0
-        # Armed deadlines with their duration, and a moment at or before the one in which they were armed.
-        self._armed: dict[str, float] = {}
-        self._armed_after = 0.0
-        self._entered = 0
-        # What is still to come of the step before: its actions, the fault of a failed one, the arrival, the end.
         # Guards that did not hold may have failed: that is told right behind their step.
         self._unheld: set[str] = set()
-        self._actions: deque[str] = deque()
-        self._failed = False
-        self._fault: Mapping[str, str] | None = None
-        self._moving: tuple[str, str] | None = None
-        self._end: tuple[str, str, str] | None = None
-        self._verdict: tuple[str, str] | None = None
-        self._refused: Decision | None = None
+        # What has failed, until its event has come; whether the record of the end is still to come.
+        self._fault: Event | None = None
+        self._ends = False
         self._kinds: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
             "start": self._start,
             "restore": self._restore,
@@ -162,11 +137,19 @@ class _Account:
             "end": self._ending,
         }
 
+    @property
+    def state(self) -> str:
+        return self._status.state
+
+    @property
+    def outcome(self) -> str | None:
+        ending = self._status.ending
+        return None if ending is None or self._ends else ending[1]
+
     def header(self, record: Mapping[str, Any], header: Header) -> None:
         """The header is of this machine, and its settings are ones that it can run with."""
         definition = self.definition
         self._count(record)
-        self._kept_deferred = header.version > 1
         _want(record, "machine", definition.name)
         _want(record, "definition", definition.version)
         names, declared = header.settings.keys(), definition.settings.keys()
@@ -180,6 +163,10 @@ class _Account:
             if duration is not None and _number(duration) is None:
                 raise _Differs(f"setting {event.timer}", _shown(duration), "seconds, or null for never")
         self.definition = attrs.evolve(definition, settings=header.settings)
+        self._status = Status(self.definition)
+        if header.version == 1:
+            # Then everything that was deferred came back.
+            self._status.staying = dict.fromkeys(definition.states, frozenset())
 
     def feed(self, record: Mapping[str, Any], line: int) -> None:
         """Go on by one record."""
@@ -194,7 +181,7 @@ class _Account:
             raise _Differs("kind", _shown(kind), expected)
         if kind != "guard" and self._fault is None:
             self._unheld = set()
-            self._refused = None
+            self._status.refused = None
         self._kinds[kind](record)
         self._settle()
 
@@ -204,8 +191,9 @@ class _Account:
             return cut
         if self.outcome is not None:
             return ""
-        if self._refused is not None:
-            decision, verb = self._refused, "rejects" if self._refused.kind == REJECT else "holds impossible"
+        decision = self._status.refused
+        if decision is not None:
+            verb = "rejects" if decision.kind == REJECT else "holds impossible"
             said = f"event {decision.event}, which state {decision.state} {verb}: {decision.reason}"
             return f"no end: the machine stopped at {said}"
         return f"no end: the next would be {self._next()[1]}"
@@ -217,22 +205,21 @@ class _Account:
         if not self._started:
             return ("start", "restore"), "start or restore"
         if self._fault is not None:
-            kind, name = next(iter(self._fault.items()))
-            return ("event",), f"event {FAULT}, for {kind} {name} failed"
+            return ("event",), f"event {FAULT}, for {self._fault.cause}"
         allowed, expected = self._goes_on()
         return ((*allowed, "guard") if self._unheld else allowed), expected
 
     def _goes_on(self) -> tuple[tuple[str, ...], str]:
-        if self._actions:
-            return ("event", "action"), f"action {self._actions[0]}, or an event that it posts"
-        if self._end is not None:
+        if self._status.actions:
+            return ("event", "action"), f"action {self._status.actions[0]}, or an event that it posts"
+        if self._ends:
             return ("end",), "end"
         if self.outcome is not None:
             return ("event",), "an event that nobody hears any more, or nothing"
-        if not self._inbox:
+        if not self._status.inbox:
             return ("event",), "an event"
-        first = self._inbox[0]
-        kind = "step" if self._deaf(first) is None else "drop"
+        _, _, first, _ = waiting = self._status.first
+        kind = "step" if self._status.deaf(waiting) is None else "drop"
         if kind == "step" and self._may_fail(first):
             return ("event", "step", "drop"), f"step of {first.name} (line {first.line}), or an event"
         return ("event", kind), f"{kind} of {first.name} (line {first.line}), or an event"
@@ -254,8 +241,7 @@ class _Account:
         _want(record, "machine", self.definition.name)
         _want(record, "version", self.definition.version)
         self._started = True
-        self._actions.extend(self.definition.states[self.state].entry)
-        self._moving = (self.state, self.state)
+        self._status.start()
 
     def _restore(self, record: Mapping[str, Any]) -> None:
         elapsed = _number(record.get("elapsed"))
@@ -266,20 +252,9 @@ class _Account:
         except SnapshotError as error:
             raise _Differs("snapshot", "another", str(error)) from None
         self._started = True
-        self.state, self._entered, self._order = snapshot.state, snapshot.entered, snapshot.order
-        self._inbox = [self._kept(waiting) for waiting in snapshot.inbox]
-        heapq.heapify(self._inbox)
-        self._deferred = [self._kept(waiting) for waiting in snapshot.deferred]
-        self._armed = {name: left - elapsed for left, name in snapshot.deadlines}
-        self._armed_after = self._t
-        self._verdict = snapshot.verdict
-        if snapshot.ending is not None:
-            self.outcome = snapshot.ending[1]
-
-    def _kept(self, waiting: Waiting) -> _Waiting:
-        event = waiting.event
-        cause, data = _written(event.cause), _written(dict(event.data))
-        return _Waiting(waiting.rank, waiting.order, event.name, self._line, cause, data, waiting.entry)
+        kept = [each.event for each in (*snapshot.inbox, *snapshot.deferred)]
+        letters = [_Letter(e.name, self._line, _written(e.cause), _written(dict(e.data))) for e in kept]
+        self._status.restore(snapshot, letters, self._t, elapsed)
 
     def _guard(self, record: Mapping[str, Any]) -> None:
         """A guard of the step before failed: it did not hold, and its `fault` follows."""
@@ -290,7 +265,7 @@ class _Account:
         if not isinstance(error, str):
             raise _Differs("error", _shown(error), "the text of what failed")
         self._unheld.remove(str(name))
-        self._fault = {"guard": str(name), "error": error}
+        self._fault = failure("guard", str(name), error)
 
     def _event(self, record: Mapping[str, Any]) -> None:
         name, data = record.get("event", _ABSENT), record.get("data", _ABSENT)
@@ -304,64 +279,52 @@ class _Account:
         if not isinstance(data, dict):
             raise _Differs("data", _shown(data), "a mapping")
         if self._fault is not None:
-            _want(record, "event", FAULT)
-            kind, failed = next(iter(self._fault.items()))
-            _want(record, "cause", f"{kind} {failed} failed")
-            _want(record, "data", self._fault)
+            _want(record, "event", self._fault.name)
+            _want(record, "cause", self._fault.cause)
+            _want(record, "data", self._fault.data)
             self._fault = None
         if event.timer is not None:
             self._expired(name)
-        self._order += 1
-        waiting = _Waiting(event.rank, self._order, name, self._line, _written(cause), _written(data), self._entered)
-        self._held += waiting.size
+        letter = _Letter(name, self._line, _written(cause), _written(data))
+        self._held += letter.size
         if self._held > MOST_BYTES:
             raise NotATape(self._line, f"more than {MOST_BYTES >> 20} MiB of events wait")
-        heapq.heappush(self._inbox, waiting)
+        self._status.post(letter)
 
     def _expired(self, name: str) -> None:
         """A deadline is over: it was armed, is due, and no other one was due before it."""
-        duration = self._armed.pop(name, None)
-        if duration is None:
+        armed = self._status.armed
+        due = next((at for at, other in armed if other == name), None)
+        if due is None:
             raise _Differs("event", _shown(name), f"that no such deadline is armed in state {self.state}")
-        due = self._armed_after + duration
         if self._t < due:
             raise _Differs("t", _shown(self._t), f"that {name} is not due before {_shown(due)}")
-        # Two durations that are nearer than a float can tell at this moment may end together, in order of name.
-        near = math.ulp(self._t)
-        for other, length in self._armed.items():
-            if length < duration - near or (length <= duration and other < name):
+        armed.remove((due, name))
+        # Two durations that are nearer than a float can tell at this moment may end together, in order of name. They
+        # are reckoned from another moment than in the run, which may round each to the other side.
+        near = 2 * math.ulp(self._t)
+        for at, other in armed:
+            if at < due - near or (at <= due and other < name):
                 raise _Differs("event", _shown(name), f"that {other} is due before it")
 
     def _step(self, record: Mapping[str, Any]) -> None:
         waiting = self._taken()
+        letter = waiting[2]
         self._first(record, waiting)
-        decision = self._decided(record, waiting.name)
+        decision = self._decided(record, letter.name)
         _want(record, "cell", decision.kind)
         _want(record, "to", decision.target)
         _want(record, "do", decision.actions)
         _want(record, "verdict", decision.verdict)
         _want(record, "because", decision.reason)
-        for field, came in (("cause", waiting.cause), ("data", waiting.data)):
+        for field, came in (("cause", letter.cause), ("data", letter.data)):
             found = record.get(field, _ABSENT)
             if found is _ABSENT or _written(found) != came:
-                raise _Differs(field, _shown(found), f"{_cut(came)}, as it came on line {waiting.line}")
+                raise _Differs(field, _shown(found), f"{_cut(came)}, as it came on line {letter.line}")
         self.steps += 1
-        if decision.verdict is not None:
-            self._verdict = (decision.verdict, decision.state)
-        self._failed = False
-        if decision.again:
-            duration = self.definition.settings[self.definition.events[decision.event].timer or ""]
-            # A moment at or before the one in which it was armed, as for the others: all are reckoned from there.
-            self._armed[decision.event] = self._t - self._armed_after + float(duration or 0.0)
-        if decision.kind == GO:
-            self._actions.extend(decision.actions)
-            if not decision.internal:
-                self._moving = (decision.state, decision.target)
-        elif decision.kind == DEFER:
-            self._deferred.append(waiting)
-            self._held += waiting.size
-        elif decision.kind in (REJECT, IMPOSSIBLE):
-            self._refused = decision
+        if decision.kind == DEFER:
+            self._held += letter.size
+        self._status.step(waiting, decision, self._t)
 
     def _decided(self, record: Mapping[str, Any], event: str) -> Decision:
         answers = record.get("guards", _ABSENT)
@@ -378,95 +341,65 @@ class _Account:
         self._unheld = {name for name, answer in answers.items() if not answer}
         return decision
 
-    def _taken(self) -> _Waiting:
-        waiting = heapq.heappop(self._inbox)
-        self._held -= waiting.size
+    def _taken(self) -> Waiting[_Letter]:
+        waiting = self._status.take()
+        self._held -= waiting[2].size
         return waiting
 
     def _drop(self, record: Mapping[str, Any]) -> None:
         waiting = self._taken()
-        because = self._deaf(waiting)
+        because = self._status.deaf(waiting)
         self._first(record, waiting)
         if because is None:
-            failed = [f"guard {name} failed" for name in self._may_fail(waiting)]
+            failed = [f"guard {name} failed" for name in self._may_fail(waiting[2])]
             if record.get("because") not in failed:
                 raise _Differs("because", _shown(record.get("because", _ABSENT)), " or ".join(map(_shown, failed)))
             return
         _want(record, "because", because)
 
-    def _first(self, record: Mapping[str, Any], waiting: _Waiting) -> None:
+    def _first(self, record: Mapping[str, Any], waiting: Waiting[_Letter]) -> None:
+        rank, _, letter, _ = waiting
         found = record.get("event", _ABSENT)
-        if found != waiting.name:
-            raise _Differs("event", _shown(found), f"{waiting.name}, of rank {waiting.rank} since line {waiting.line}")
+        if found != letter.name:
+            raise _Differs("event", _shown(found), f"{letter.name}, of rank {rank} since line {letter.line}")
         _want(record, "state", self.state)
 
-    def _deaf(self, waiting: _Waiting) -> str | None:
-        """Why the present state does not hear the event any more, or None when it does."""
-        event = self.definition.events[waiting.name]
-        if event.timer is not None and waiting.entered != self._entered:
-            return LEFT
-        declared = event.source is not None and event.source in self.definition.sources
-        if declared and event.source not in self.definition.states[self.state].sources:
-            return CLOSED
-        return None
-
-    def _may_fail(self, waiting: _Waiting) -> tuple[str, ...]:
+    def _may_fail(self, letter: _Letter) -> tuple[str, ...]:
         """The guards of the event's cell, where a guard that fails is no `fault` because none is declared."""
         if FAULT in self.definition.events:
             return ()
-        cell = self.definition.cells[self.state, waiting.name]
+        cell = self.definition.cells[self.state, letter.name]
         return tuple(name for branch in cell for name, _ in branch.guards)
 
     def _action(self, record: Mapping[str, Any]) -> None:
-        name, result = self._actions.popleft(), record.get("result", _ABSENT)
+        name, result = self._status.actions[0], record.get("result", _ABSENT)
         _want(record, "name", name)
         if result != "failed" and "error" in record:
             raise _Differs("error", _shown(record["error"]), "that only a failed action has one")
-        if self._failed:
+        if self._status.failed:
             _want(record, "result", "skipped")
         elif result == "failed":
             error = record.get("error", _ABSENT)
             if not isinstance(error, str):
                 raise _Differs("error", _shown(error), "the text of what failed")
-            self._failed = True
-            self._fault = {"action": name, "error": error}
+            self._fault = failure("action", name, error)
         elif result != "done":
             raise _Differs("result", _shown(result), f"that action {name} is done or failed")
+        self._status.acted(failed=result == "failed")
 
     def _ending(self, record: Mapping[str, Any]) -> None:
-        assert self._end is not None
-        for field, expected in zip(("state", "outcome", "noted_in"), self._end, strict=True):
+        assert self._status.ending is not None
+        for field, expected in zip(("state", "outcome", "noted_in"), self._status.ending, strict=True):
             _want(record, field, expected)
-        self.outcome = self._end[1]
-        self._end = None
+        self._ends = False
 
     # -- what follows without a record -------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """Arrive, once the last action of a step is done with: deadlines are armed, what was deferred comes back
-        unless it would only be deferred again."""
-        if self._moving is None or self._actions or self._fault is not None:
-            return
-        (came_from, self.state), self._moving = self._moving, None
-        self._entered += 1
-        state = self.definition.states[self.state]
-        self._armed = {}
-        for name in state.deadlines:
-            duration = self.definition.settings[self.definition.events[name].timer or ""]
-            if duration is not None:
-                self._armed[name] = float(duration)
-        self._armed_after = self._t
-        deferred, self._deferred = self._deferred, []
-        for waiting in deferred:
-            if self._kept_deferred and stays_deferred(self.definition, self.state, waiting.name):
-                self._deferred.append(waiting)
-            else:
-                heapq.heappush(self._inbox, waiting)
-        if state.final is not None:
-            outcome, noted_in = state.final, came_from
-            if state.final == VERDICT and self._verdict is not None:
-                outcome, noted_in = self._verdict
-            self._end = (self.state, outcome, noted_in)
+        """Go on as far as no action has to run. A deadline is armed at this moment or later."""
+        if self._fault is None and self._status.ending is None:
+            self._status.settle(lambda: self._t)
+            self._ends = self._status.ending is not None
 
 
 def _want(record: Mapping[str, Any], field: str, expected: object) -> None:

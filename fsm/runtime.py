@@ -1,24 +1,25 @@
 """A definition in motion: one state, one inbox, its deadlines. No input, no output, no waiting of its own.
 
-`transitions.Machine` carries the state, asks the guards and calls the actions (`machinery.py`). Around it stand the
-inbox, ordered by rank, the deadlines of the present state, and what was deferred.
+`transitions.Machine` chooses the branch (`machinery.py`), and `step.py` has all that follows from it. Here stands what
+has an effect: asking the guards, calling the actions, looking at the clock, telling the observer.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
 from . import events as happened
-from .decision import stays_deferred
-from .definition import BY_ACTION, DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
+from .definition import BY_ACTION, FAULT, GO, REJECT, Definition
 from .definition import Action as DeclaredAction
-from .machinery import Model, build, trigger
+from .machinery import build
 from .problems import did_you_mean
-from .snapshot import Snapshot, Waiting
+from .snapshot import Snapshot, SnapshotError
+from .snapshot import Waiting as Kept
+from .step import Status, Waiting, failure
 
 Action = Callable[[happened.Event], None]
 Guard = Callable[[happened.Event], bool]
@@ -30,6 +31,10 @@ MAX_IMMEDIATE = 10_000
 
 class MachineError(Exception):
     """The definition was contradicted by what happened: an `impossible` event came, or events never end."""
+
+
+class Misuse(MachineError, TypeError):
+    """The engine is used in a way that can't be meant. The text says what was expected."""
 
 
 class UnknownName(KeyError):
@@ -55,11 +60,6 @@ class Ending:
     noted_in: str
 
 
-# Rank, number in the order of coming, the event, and for a deadline the entry that armed it. No two have the same
-# number, so the heap never compares events.
-_Waiting = tuple[int, int, happened.Event, int]
-
-
 class Runtime:
     """One running machine.
 
@@ -77,103 +77,119 @@ class Runtime:
         clock: Callable[[], float],
         observer: Observer | None = None,
     ) -> None:
+        _expect(isinstance(definition, Definition), "Runtime() wants a Definition, as load() gives it", definition)
+        _expect(callable(clock), "clock= is a function that gives monotonic seconds, such as time.monotonic", clock)
+        _expect(observer is None or callable(observer), "observer= is a function that is called with records", observer)
         _match("action", definition.actions, actions)
         _match("guard", definition.guards, guards)
         self.definition = definition
         self.ending: Ending | None = None
+        #: The last exception of an action, a guard or an event source.
+        self.fault: Exception | None = None
         self._actions = actions
         self._guards = guards
         self._clock = clock
         self._observer = observer
-        self._inbox: list[_Waiting] = []
-        self._deferred: list[_Waiting] = []
-        self._timers: list[tuple[float, str]] = []
-        self._order = 0
-        self._entered = 0
-        self._verdict: tuple[str, str] | None = None
+        self._choices = build(definition)
+        self._status: Status[happened.Event] = Status(definition)
+        self._heard = self._status.rules.heard
+        # While an event is delivered, or the machine starts: nothing else is begun then.
+        self._busy = False
+        self._immediate = 0
+        # Of the event that is being delivered.
         self._event = happened.Event("")
-        self._guard_values: dict[str, bool] = {}
-        self._waiting: _Waiting = (0, 0, self._event, 0)
-        # What every event is asked, looked up once.
-        self._ranks = {event.name: event.rank for event in definition.events.values()}
-        self._deadlines = frozenset(event.name for event in definition.events.values() if event.timer is not None)
-        self._sources = {
-            event.name: event.source for event in definition.events.values() if event.source in definition.sources
-        }
-        self._deferring = {
-            event
-            for (_, event), branches in definition.cells.items()
-            if any(branch.decision.kind == DEFER for branch in branches)
-        }
-        self._said_by_actions = {event.name for event in definition.events.values() if event.source == BY_ACTION}
+        self._answers: dict[str, bool] = {}
+        self._unanswered: list[tuple[str, Exception]] = []
         self._acting: DeclaredAction | None = None
         self._said: str | None = None
         self._asking: str | None = None
-        self._unanswered: list[tuple[str, Exception]] = []
-        self._refusal: Decision | None = None
-        self._failed = False
-        self.fault: Exception | None = None
-        self._immediate = 0
-        self._model = Model(self)
-        self._machine = build(definition)
-        self._triggers = {name: self._machine.events[trigger(name)] for name in definition.events}
-        self._machine.set_state(definition.initial, self._model)
 
     @property
     def state(self) -> str:
         """The name of the present state; before `start()` the initial one."""
-        return self._model.state
+        return self._status.state
 
     @property
     def entered(self) -> int:
         """How often a state was entered, the initial one included."""
-        return self._entered
+        return self._status.entered
 
     @property
     def started(self) -> bool:
         """Whether `start()` or `restore()` has set it going."""
-        return self._entered > 0
+        return self._status.entered > 0
+
+    @property
+    def verdict(self) -> str | None:
+        """The outcome that was noted so far; None before."""
+        return None if self._status.verdict is None else self._status.verdict[0]
 
     # -- telling it --------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Enter the initial state: its entry actions run, its deadlines are armed. Raises MachineError the second
-        time."""
-        if self._entered:
+        time, and inside an action, a guard or an observer."""
+        self._free("start()")
+        if self.started:
             raise MachineError("the machine runs already")
-        self._tell("start", state=self.state, machine=self.definition.name, version=self.definition.version)
-        self._run(self.definition.states[self.state].entry)
-        self._arrive(self.state)
+        self._busy = True
+        try:
+            self._tell("start", state=self.state, machine=self.definition.name, version=self.definition.version)
+            self._status.start()
+            self._go_on()
+        except BaseException:
+            self._status.abandon()
+            raise
+        finally:
+            self._busy = False
 
     def post(self, event: happened.Event) -> None:
         """Put an event in the inbox, behind those of lower or equal rank. Raises UnknownName for a name
         that is not declared, and for one of `source: action` that the action which posts it does not list;
-        MachineError for a deadline, from a guard, and for the second event of one run of an action."""
-        name = event.name
-        if name in self._deadlines:
+        MachineError for a deadline, from a guard, and for the second event of one run of an action; Misuse for what is
+        no Event."""
+        if type(event) is not happened.Event:
+            _expect(isinstance(event, happened.Event), _wants_event("post", event), event)
+        heard = self._heard.get(event.name)
+        if heard is None or heard.timer is not None or self._busy:
+            self._may_be_posted(event.name)
+        self._post(event)
+
+    def _may_be_posted(self, name: str) -> None:
+        declared = self.definition.events.get(name)
+        if declared is not None and declared.timer is not None:
             raise MachineError(f"{name!r} is a deadline: expire() posts it when it is due")
         if self._asking is not None:
             raise MachineError(f"guard {self._asking!r} posts {name!r}: a guard only answers")
-        if name not in self._ranks:
-            raise UnknownName(f"no event {name!r} in machine {self.definition.name}{did_you_mean(name, self._ranks)}")
-        if self._acting is not None and name in self._said_by_actions:
+        if declared is None:
+            hint = did_you_mean(name, self._heard)
+            raise UnknownName(f"no event {name!r} in machine {self.definition.name}{hint}")
+        if self._acting is not None and declared.source == BY_ACTION:
             if name not in self._acting.posts:
                 raise UnknownName(f"action {self._acting.name!r} posts {name!r}, which its `posts` does not list")
             if self._said is not None:
                 raise MachineError(f"action {self._acting.name!r} posts {name!r} after {self._said!r}: one in a run")
             self._said = name
-        self._post(event, 0)
 
-    def _post(self, event: happened.Event, armed_at: int) -> None:
-        rank = self._ranks[event.name]
-        self._order += 1
-        heapq.heappush(self._inbox, (rank, self._order, event, armed_at))
+    def _post(self, event: happened.Event) -> None:
+        rank = self._status.post(event)
         if self._observer is not None:
-            self._tell("event", event=event.name, rank=rank, cause=event.cause, data=event.data)
+            self._observer(
+                {
+                    "kind": "event",
+                    "t": self._clock(),
+                    "event": event.name,
+                    "rank": rank,
+                    "cause": event.cause,
+                    "data": event.data,
+                }
+            )
 
     def handle(self, event: happened.Event) -> None:
         """Post one event and deliver all that waits: the whole of it, for a driver of your own. Raises what `post` and
-        `deliver` raise."""
+        `deliver` raise. An action posts instead: what it posts is delivered behind the present event."""
+        if self._busy:
+            self._free("handle()")
         self.post(event)
         self.deliver()
 
@@ -187,19 +203,29 @@ class Runtime:
     def deliver_one(self) -> bool:
         """Deliver the first event that waits; False when there was none or the machine has ended. Raises MachineError
         and Refused as `deliver` does."""
-        if self.ending is not None or not self._inbox:
+        status = self._status
+        if self._busy:
+            self._free("deliver()")
+        if not status.inbox or self.ending is not None:
             self._immediate = 0
             return False
-        if self._entered == 0:
+        if status.entered == 0:
             raise MachineError("the machine has not been started: call start() first")
         self._immediate += 1
         if self._immediate > MAX_IMMEDIATE:
             self._immediate = 0
             raise MachineError(f"{MAX_IMMEDIATE} events in one go and no end, the last in state {self.state}")
-        waiting = heapq.heappop(self._inbox)
-        self._deliver(waiting)
-        refusal, self._refusal = self._refusal, None
+        self._busy = True
+        try:
+            self._deliver(status.take())
+        except BaseException:
+            status.abandon()
+            raise
+        finally:
+            self._busy = False
+        refusal = status.refused
         if refusal is not None:
+            status.refused = None
             kind, text = (Refused, "is refused") if refusal.kind == REJECT else (MachineError, "came, held impossible,")
             raise kind(f"event {refusal.event} {text} in state {refusal.state}: {refusal.reason}")
         return True
@@ -213,37 +239,39 @@ class Runtime:
         """
         if self._acting is not None:
             raise MachineError(f"action {self._acting.name} is running: a snapshot is taken between events")
-        now = self._clock()
-        ending = self.ending
+        now, status = self._clock(), self._status
         return Snapshot(
             self.definition.name,
             self.definition.version,
-            self.state,
-            self._entered,
-            self._order,
-            tuple(Waiting(*waiting) for waiting in sorted(self._inbox)),
-            tuple(Waiting(*waiting) for waiting in self._deferred),
-            tuple((at - now, name) for at, name in self._timers),
-            self._verdict,
-            None if ending is None else (ending.state, ending.outcome, ending.noted_in),
+            status.state,
+            status.entered,
+            status.order,
+            tuple(Kept(*waiting) for waiting in sorted(status.inbox)),
+            tuple(Kept(*waiting) for waiting in status.deferred),
+            tuple((at - now, name) for at, name in status.armed),
+            status.verdict,
+            status.ending,
             None if self.fault is None else str(self.fault),
         )
 
     def restore(self, snapshot: Snapshot, *, elapsed: float = 0.0) -> None:
         """Go on where `snapshot` was taken, instead of `start()`: no entry action runs. `elapsed` seconds are taken
-        off every deadline; one that is over by now is due at once. Raises MachineError when it was started already.
+        off every deadline; one that is over by now is due at once. Raises MachineError when it was started already,
+        Misuse for what is no Snapshot (`from_data` makes one of data), SnapshotError for one of another machine.
         """
-        if self._entered:
+        self._free("restore()")
+        wanted = "restore() wants a Snapshot; of data that was kept, snapshot.from_data(data, definition) makes one"
+        _expect(isinstance(snapshot, Snapshot), wanted, snapshot)
+        _expect(_is_seconds(elapsed), "elapsed= is the number of seconds that went by", elapsed)
+        if self.started:
             raise MachineError("the machine runs already: restore a fresh runtime, instead of start()")
+        ours, theirs = (self.definition.name, self.definition.version), (snapshot.machine, snapshot.version)
+        if ours != theirs:
+            raise SnapshotError("the snapshot is of machine {} {}, the definition is {} {}".format(*theirs, *ours))
         self._tell("restore", elapsed=elapsed, snapshot=snapshot.as_data())
-        now = self._clock()
-        self._machine.set_state(snapshot.state, self._model)
-        self._entered, self._order = snapshot.entered, snapshot.order
-        self._inbox = [(w.rank, w.order, w.event, w.entry) for w in snapshot.inbox]
-        heapq.heapify(self._inbox)
-        self._deferred = [(w.rank, w.order, w.event, w.entry) for w in snapshot.deferred]
-        self._timers = [(now + left - elapsed, name) for left, name in snapshot.deadlines]
-        self._verdict = snapshot.verdict
+        self._status.restore(
+            snapshot, [kept.event for kept in (*snapshot.inbox, *snapshot.deferred)], self._clock(), elapsed
+        )
         self.ending = None if snapshot.ending is None else Ending(*snapshot.ending)
         self.fault = None if snapshot.fault is None else PastFault(snapshot.fault)
 
@@ -251,165 +279,210 @@ class Runtime:
 
     def next_deadline(self) -> float | None:
         """Monotonic seconds of the earliest armed deadline, or None."""
-        return min(self._timers)[0] if self._timers else None
+        armed = self._status.armed
+        return min(armed)[0] if armed else None
 
     def expire(self, now: float) -> bool:
-        """Post the events of the deadlines that are due at `now`, the earliest first. Whether any was."""
-        due = sorted(timer for timer in self._timers if timer[0] <= now)
-        for timer in due:
-            self._timers.remove(timer)
-            late = now - timer[0]
+        """Post the events of the deadlines that are due at `now`, the earliest first. Whether any was. Raises
+        MachineError inside an action, a guard or an observer."""
+        if self._busy:
+            self._free("expire()")
+        _expect(_is_seconds(now), "expire() wants the present moment in monotonic seconds", now)
+        due = self._status.expire(now)
+        for at, name in due:
+            late = now - at
             cause = "deadline" if late < 0.5 else f"deadline, noticed {late:.1f} s late"
-            self._post(happened.Event(timer[1], cause=cause), self._entered)
+            self._post(happened.Event(name, cause=cause))
         return bool(due)
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _free(self, what: str) -> None:
+        """Raise MachineError inside a delivery: a step that is begun there would find half of another."""
+        if not self._busy:
+            return
+        if self._acting is not None:
+            where = f"action {self._acting.name!r}"
+        else:
+            where = "an observer" if self._asking is None else f"guard {self._asking!r}"
+        raise MachineError(
+            f"{where} calls {what} while an event is delivered: an action calls post(), and what it posts "
+            "is delivered next"
+        )
 
     def _tell(self, kind: str, **facts: Any) -> None:
         if self._observer is not None:
             self._observer({"kind": kind, "t": self._clock(), **facts})
 
-    def _deliver(self, waiting: _Waiting) -> None:
-        _, _, event, armed_at = waiting
-        name = event.name
-        if name in self._deadlines and armed_at != self._entered:
-            self._tell("drop", state=self.state, event=name, because="its state has been left")
+    def _deliver(self, waiting: Waiting[happened.Event]) -> None:
+        status, event = self._status, waiting[2]
+        because = status.deaf(waiting)
+        if because is not None:
+            self._tell("drop", state=status.state, event=event.name, because=because)
             return
-        source = self._sources.get(name)
-        if source is not None and source not in self.definition.states[self.state].sources:
-            self._tell("drop", state=self.state, event=name, because="its source was closed meanwhile")
-            return
-        self._waiting, self._event, self._guard_values, self._unanswered = waiting, event, {}, []
-        self._triggers[name].trigger(self._model)
+        self._event = event
+        if self._answers:
+            self._answers = {}
+        decision = self._choices[event.name](status.state, self._ask)
+        now = self._clock() if decision.again else 0.0
+        status.step(waiting, decision, now)
+        if self._observer is not None:
+            self._observer(
+                {
+                    "kind": "step",
+                    "t": now if decision.again else self._clock(),
+                    "state": decision.state,
+                    "event": event.name,
+                    "cell": decision.kind,
+                    "to": decision.target,
+                    "guards": self._answers,
+                    "do": decision.actions,
+                    "verdict": decision.verdict,
+                    "because": decision.reason,
+                    "cause": event.cause,
+                    "data": event.data,
+                }
+            )
+        if self._unanswered:
+            unanswered, self._unanswered = self._unanswered, []
+            for name, error in unanswered:
+                self._failed("guard", name, error)
+        if decision.kind == GO:
+            self._go_on()
 
-    def guard(self, name: str, wanted: bool) -> bool:
-        """One condition of a branch, asked once for each event however many branches name it. A guard that raises
+    def _ask(self, name: str) -> bool:
+        """The answer of a guard, which is asked once for each event however many branches name it. A guard that raises
         does not hold, and is a `fault`."""
-        if name not in self._guard_values:
+        answer = self._answers.get(name)
+        if answer is None:
             self._asking = name
             try:
-                value = bool(self._guards[name](self._event))
+                answer = _answer(self._guards[name](self._event))
             except Exception as error:  # whatever a guard raises is the machine's to judge
-                value = False
-                self._unanswered.append((name, error))
-                if FAULT not in self._ranks:
-                    self.fault = error
+                answer = False
+                if FAULT not in self._heard:
+                    self.fault, self._unanswered = error, []
                     self._tell("drop", state=self.state, event=self._event.name, because=f"guard {name} failed")
                     raise self._unheard("guard", name) from error
+                self._unanswered.append((name, error))
             finally:
                 self._asking = None
-            self._guard_values[name] = value
-        return self._guard_values[name] is wanted
+            if not self._answers:
+                self._answers = {}
+            self._answers[name] = answer
+        return answer
 
-    def before(self, decision: Decision) -> None:
-        """The branch is chosen, the state not yet left: put it on the tape, run what belongs to leaving."""
-        now = self._clock() if decision.again else None
-        if now is not None:
-            self._arm(decision.event, now)
-        if self._observer is not None:
-            event = self._event
-            self._tell(
-                "step",
-                **({} if now is None else {"t": now}),
-                state=decision.state,
-                event=event.name,
-                cell=decision.kind,
-                to=decision.target,
-                guards=dict(self._guard_values),
-                do=decision.actions,
-                verdict=decision.verdict,
-                because=decision.reason,
-                cause=event.cause,
-                data=event.data,
-            )
-        for name, error in self._unanswered:
-            self._tell("guard", name=name, result="failed", error=f"{type(error).__name__}: {error}")
-            self._fault("guard", name, error)
-        if decision.verdict is not None:
-            self._verdict = (decision.verdict, decision.state)
-        self._failed = False
-        if decision.kind == GO:
-            if decision.actions:
-                entry = 0 if decision.internal else len(self.definition.states[decision.target].entry)
-                self._run(decision.actions[: len(decision.actions) - entry])
-        elif decision.kind == DEFER:
-            self._deferred.append(self._waiting)
-        elif decision.kind in (REJECT, IMPOSSIBLE):
-            self._refusal = decision
+    def _go_on(self) -> None:
+        """Run the actions of the step, up to the state that it leads to."""
+        status = self._status
+        status.settle(self._clock)
+        while status.actions:
+            self._act(status.actions[0])
+            status.settle(self._clock)
+        if status.ending is not None:
+            state, outcome, noted_in = status.ending
+            self.ending = Ending(state, outcome, noted_in)
+            self._tell("end", state=state, outcome=outcome, noted_in=noted_in)
 
-    def after(self, decision: Decision) -> None:
-        """The new state is entered: run its entry actions, arm its deadlines, bring back what was deferred.
+    def _act(self, name: str) -> None:
+        status = self._status
+        if status.failed:
+            status.acted(failed=True)
+            self._tell("action", name=name, result="skipped")
+            return
+        self._acting, self._said = self.definition.actions[name], None
+        try:
+            result = self._actions[name](self._event)
+            if result is not None:
+                _awaits(result)
+        except Exception as error:  # whatever an action raises is the machine's to judge
+            self._acting = None
+            status.acted(failed=True)
+            self._failed("action", name, error)
+        else:
+            status.acted(failed=False)
+            if self._observer is not None:
+                self._observer({"kind": "action", "t": self._clock(), "name": name, "result": "done"})
+        finally:
+            self._acting = None
 
-        What the state would only defer again stays deferred, and no record is made of it.
-        """
-        self._run(self.definition.states[decision.target].entry)
-        self._arrive(decision.state)
-
-    def _fault(self, kind: str, name: str, error: Exception) -> None:
-        """Keep the exception and make an event of it, where the machine knows what to do with one."""
+    def _failed(self, kind: str, name: str, error: Exception) -> None:
+        """Tell of it, keep the exception, and make an event of it where the machine knows what to do with one."""
+        said = f"{type(error).__name__}: {error}"
+        self._tell(kind, name=name, result="failed", error=said)
         self.fault = error
-        if FAULT not in self._ranks:
+        if FAULT not in self._heard:
             raise self._unheard(kind, name) from error
-        data = {kind: name, "error": f"{type(error).__name__}: {error}"}
-        self._post(happened.Event(FAULT, data, f"{kind} {name} failed"), 0)
+        self._post(failure(kind, name, said))
 
     def _unheard(self, kind: str, name: str) -> MachineError:
         return MachineError(f"{kind} {name} failed, and the machine declares no event {FAULT!r}")
 
-    def _run(self, actions: Iterable[str]) -> None:
-        for name in actions:
-            if self._failed:
-                self._tell("action", name=name, result="skipped")
-                continue
-            self._acting, self._said = self.definition.actions[name], None
-            try:
-                self._actions[name](self._event)
-            except Exception as error:  # whatever an action raises is the machine's to judge
-                self._failed = True
-                self._tell("action", name=name, result="failed", error=f"{type(error).__name__}: {error}")
-                self._fault("action", name, error)
-            else:
-                self._tell("action", name=name, result="done")
-            finally:
-                self._acting = None
 
-    def _arm(self, name: str, now: float) -> None:
-        duration = self.definition.settings[self.definition.events[name].timer or ""]
-        if duration is not None:
-            self._timers.append((now + float(duration), name))
+def _expect(right: bool, wanted: str, found: object) -> None:
+    """Raise Misuse unless it is `right`."""
+    if not right:
+        raise Misuse(f"{wanted}; it was given {_shown(found)}")
 
-    @property
-    def verdict(self) -> str | None:
-        """The outcome that was noted so far; None before."""
-        return None if self._verdict is None else self._verdict[0]
 
-    def _arrive(self, came_from: str) -> None:
-        self._entered += 1
-        state = self.definition.states[self.state]
-        self._timers = []
-        if state.deadlines:
-            now = self._clock()
-            for name in state.deadlines:
-                self._arm(name, now)
-        if self._deferred:
-            staying = {name for name in self._deferring if stays_deferred(self.definition, self.state, name)}
-            for waiting in self._deferred:
-                if waiting[2].name not in staying:
-                    heapq.heappush(self._inbox, waiting)
-            self._deferred = [waiting for waiting in self._deferred if waiting[2].name in staying]
-        if state.final is not None:
-            outcome, noted_in = state.final, came_from
-            if state.final == VERDICT and self._verdict is not None:
-                outcome, noted_in = self._verdict
-            self.ending = Ending(state.name, outcome, noted_in)
-            self._tell("end", state=state.name, outcome=outcome, noted_in=noted_in)
+def _shown(found: object) -> str:
+    text = repr(found)
+    return f"{text if len(text) < 60 else text[:57] + '...'} ({type(found).__name__})"
+
+
+def _wants_event(what: str, found: object) -> str:
+    example = f"Event({found!r})" if isinstance(found, str) else 'Event("name")'
+    return f"{what}() wants an Event: {what}({example})"
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _answer(result: object) -> bool:
+    if result is True or result is False:
+        return result is True
+    _awaits(result)
+    return bool(result)
+
+
+def _awaits(result: object) -> None:
+    """Raise Misuse for what a caller would have to await: it would never run."""
+    if hasattr(result, "__await__"):
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+        raise Misuse("it gives something to await, and nobody does: actions and guards are plain functions")
+
+
+# Flags of a code object (`inspect` has them by name): calling it runs nothing.
+_GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
+
+
+def _runs_later(function: Any) -> bool:
+    """Whether a call only makes a coroutine or a generator, and runs nothing of the function."""
+    while hasattr(function, "func"):  # functools.partial
+        function = function.func
+    code = getattr(function, "__code__", None)
+    if code is None and callable(function):
+        code = getattr(type(function).__call__, "__code__", None)
+    return bool(getattr(code, "co_flags", 0) & (_GENERATOR | _COROUTINE | _ASYNC_GENERATOR))
 
 
 def _match(kind: str, declared: Mapping[str, object], given: Mapping[str, object]) -> None:
-    """Raise UnknownName unless exactly the declared names are given: a misspelt one would never be called."""
+    """Raise UnknownName unless exactly the declared names are given (a misspelt one would never be called), and Misuse
+    for what is no plain function."""
+    _expect(isinstance(given, Mapping), f"{kind}s= maps each name to its function", given)
     missing = sorted(declared.keys() - given.keys())
     if missing:
         raise UnknownName(f"no {kind} is given for {', '.join(missing)}")
-    unknown = sorted(given.keys() - declared.keys())
+    unknown = sorted(map(str, given.keys() - declared.keys()))
     if unknown:
         raise UnknownName(f"{kind} {unknown[0]!r} is given and not declared{did_you_mean(unknown[0], declared)}")
+    for name, function in given.items():
+        _expect(callable(function), f"{kind} {name!r} is to be a function of an event", function)
+        if _runs_later(function):
+            raise Misuse(
+                f"{kind} {name!r} is an `async def` or a generator, which a call does not run: make it a plain "
+                "function, which may start a task and let that post an event"
+            )

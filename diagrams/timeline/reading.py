@@ -12,8 +12,9 @@ from scxlife.diagrams.timeline.lasting import Lasting
 from scxlife.diagrams.timeline.plain import worded
 from scxlife.diagrams.timeline.records import checked
 from scxlife.diagrams.timeline.waiting import Waiting
-from scxlife.fsm.decision import decide, stays_deferred
+from scxlife.fsm.decision import decide
 from scxlife.fsm.definition import FAULT, GO, Decision, Definition
+from scxlife.fsm.step import rules_of
 from scxlife.fsm.tape_reader import TapeReader
 
 _NO_END = "it has no end: the run was cut off, or is still going on"
@@ -204,7 +205,7 @@ class _Reading:
     def _stays_deferred(self, state: str, event: str) -> bool:
         if self._definition is None or event not in self._definition.events or self._tape.header.version < 2:
             return False
-        return stays_deferred(self._definition, state, event)
+        return event in rules_of(self._definition).staying.get(state, ())
 
     def _decided(self, record: Mapping[str, Any]) -> Decision | None:
         if self._definition is None:

@@ -1,27 +1,15 @@
-"""Where a machine stands, and where a step leads it: what `fsm.runtime` does with its inbox, as a function.
+"""Where a machine stands, and where a step leads it: `fsm.step` as a function from tuple to tuple.
 
-A machine is a small tuple. Nothing here knows of a world: a step comes with its decision, and with what was posted and
-told on the way.
+A machine is a small tuple, equal for all that go on alike. Nothing here knows of a world: a step comes with its
+decision, and with what was posted and told on the way.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from scxlife.fsm.decision import stays_deferred
-from scxlife.fsm.definition import (
-    DEFER,
-    FAULT,
-    GO,
-    IGNORE,
-    IMPOSSIBLE,
-    REJECT,
-    VERDICT,
-    Decision,
-    Definition,
-    Event,
-    State,
-)
+from scxlife.fsm.definition import FAULT, GO, IGNORE, Decision, Definition
+from scxlife.fsm.step import CLOSED, LEFT, Status, Waiting
 
 # Of one deferred event this many are kept: a third does what the second does.
 SAME = 2
@@ -55,21 +43,31 @@ class Turn(NamedTuple):
     fires: str = ""
 
 
+class _Letter(NamedTuple):
+    """A token as `Status` takes it."""
+
+    name: str
+    token: str
+
+
 class Rules:
     """What a definition makes of a machine's steps."""
 
     def __init__(self, definition: Definition) -> None:
         self.definition = definition
-        self.timers = {event.name: event.timer for event in definition.events.values() if event.timer is not None}
-        self._ranks = {event.name: event.rank for event in definition.events.values()}
-        self._idle = {
-            (state.name, event.name)
-            for state in definition.states.values()
-            for event in definition.events.values()
-            if _is_idle(definition, state, event)
+        self._letters: dict[str, _Letter] = {}
+        #: The events that a state does not hear, for their source is closed there: (state, event).
+        self.unheard = {
+            (state, event)
+            for state in definition.states
+            for event in definition.events
+            if self._is_closed(state, event)
         }
-
-        self._staying = {key for key in definition.cells if stays_deferred(definition, *key)}
+        self._idle = self.unheard | {
+            key
+            for key, branches in definition.cells.items()
+            if len(branches) == 1 and branches[0].decision.kind == IGNORE
+        }
 
     def after(self, machine: Machine, turn: Turn) -> Machine:
         """The machine behind a step, and behind the deliveries after it that nothing comes of whatever happens."""
@@ -83,45 +81,41 @@ class Rules:
 
     def step(self, machine: Machine, turn: Turn) -> Machine:
         """The machine behind a step and nothing else."""
+        status = self._status(machine)
         if not turn.delivers:
-            return self._woken(machine, turn)
-        token, rest, decision = machine.inbox[0], machine.inbox[1:], turn.decision
+            return self._woken(machine, status, turn)
+        waiting, decision = status.take(), turn.decision
         if decision is None:
-            return machine._replace(inbox=rest)
-        if decision.kind in (REJECT, IMPOSSIBLE):
-            return machine._replace(inbox=rest, wrong="possible")
-        if decision.kind != GO:
-            deferred = machine.deferred
-            if decision.kind == DEFER and deferred.count(token) < SAME:
-                deferred = (*deferred, token)
-            return machine._replace(inbox=self.waiting(rest, turn.posted), deferred=deferred)
-        verdict = machine.verdict if decision.verdict is None else decision.verdict
-        wrong = "order" if self._jumps_ahead(token, rest) else ""
-        if decision.internal:
-            armed = self._armed(machine.armed, (decision.event,)) if decision.again else machine.armed
-            inbox = self.waiting(rest, turn.posted)
-            return machine._replace(inbox=inbox, armed=armed, verdict=verdict, wrong=wrong)
-        state = self.definition.states[decision.target]
-        if state.final is not None:
+            return self._machine(status, turn)
+        status.step(waiting, decision)
+        self._post(status, turn.posted)
+        # How an action goes makes no other difference to the machine than by what it posts.
+        while status.actions:
+            status.acted(failed=False)
+        status.settle(lambda: 0.0)
+        wrong = "possible" if status.refused is not None else ""
+        if decision.kind == GO and self._jumps_ahead(machine.inbox):
+            wrong = "order"
+        if status.ending is not None:
             # Nobody hears a fault of the last step; the reason in the outcome tells it.
             unheard = (FAULT,) if FAULT in turn.posted else ()
-            outcome = verdict if state.final == VERDICT else state.final
-            return Machine(state.name, unheard, verdict=outcome, wrong=wrong)
-        current = tuple(token for token in rest if token not in self.timers)
-        staying = tuple(token for token in machine.deferred if (state.name, name_of(token)) in self._staying)
-        back = tuple(token for token in machine.deferred if (state.name, name_of(token)) not in self._staying)
-        returned = self._returned(self.waiting(current, turn.posted), back)
-        inbox = self.waiting(returned, turn.told)
-        return Machine(state.name, inbox, staying, self._armed((), state.deadlines), verdict, turn.broken, wrong)
+            return Machine(status.state, unheard, verdict=status.ending[1], wrong=wrong)
+        self._post(status, turn.told)
+        return self._machine(status, turn, wrong)
 
-    def _woken(self, machine: Machine, turn: Turn) -> Machine:
-        armed = machine.armed
-        due: tuple[str, ...] = ()
+    def posted(self, machine: Machine, tokens: tuple[str, ...]) -> Machine:
+        """The machine when these have come."""
+        status = self._status(machine)
+        self._post(status, tokens)
+        return machine._replace(inbox=_tokens(sorted(status.inbox)))
+
+    def _woken(self, machine: Machine, status: Status[_Letter], turn: Turn) -> Machine:
+        self._post(status, turn.told)
         if turn.fires:
-            now = armed[0][0] if turn.fires == "due" else armed[-1][0]
-            due = tuple(name for at, name in armed if at <= now)
-            armed = tuple((at - now, name) for at, name in armed if at > now)
-        return machine._replace(inbox=self.waiting((), turn.told + due), armed=armed, broken=turn.broken)
+            now = machine.armed[0 if turn.fires == "due" else -1][0]
+            self._post(status, tuple(name for _, name in status.expire(now)))
+            status.armed = [(at - now, name) for at, name in status.armed]
+        return self._machine(status, turn)
 
     def is_final(self, machine: Machine) -> bool:
         """Whether its run is over."""
@@ -129,38 +123,55 @@ class Rules:
 
     def deadlines_of(self, machine: Machine) -> list[str]:
         """Those that are armed, and those that are over and not yet delivered."""
-        return [name for _, name in machine.armed] + [name for name in machine.inbox if name in self.timers]
+        return [name for _, name in machine.armed] + [name for name in machine.inbox if self._is_deadline(name)]
 
-    def _armed(self, armed: tuple[tuple[float, str], ...], names: tuple[str, ...]) -> tuple[tuple[float, str], ...]:
-        durations = [(self.definition.settings[self.timers[name]], name) for name in names]
-        new = [(float(duration), name) for duration, name in durations if duration is not None]
-        return tuple(sorted((*armed, *new)))
+    def _is_deadline(self, token: str) -> bool:
+        return self.definition.events[name_of(token)].timer is not None
 
-    def waiting(self, inbox: tuple[str, ...], tokens: tuple[str, ...]) -> tuple[str, ...]:
-        """Behind those of lower or equal rank."""
-        return tuple(sorted((*inbox, *tokens), key=self._rank)) if tokens else inbox
+    def _is_closed(self, state: str, event: str) -> bool:
+        status = self._status(Machine(state, (event,)))
+        return status.deaf(status.first) == CLOSED
 
-    def _returned(self, inbox: tuple[str, ...], deferred: tuple[str, ...]) -> tuple[str, ...]:
-        """Deferred events come back before those of their rank, for they came first."""
-        return tuple(sorted((*deferred, *inbox), key=self._rank)) if deferred else inbox
+    # -- from tuple to tuple -----------------------------------------------------------------------------------
 
-    def _rank(self, token: str) -> int:
-        return self._ranks[name_of(token)]
+    def _status(self, machine: Machine) -> Status[_Letter]:
+        """As if its state were the first that was entered. What is deferred came before all that waits."""
+        status: Status[_Letter] = Status(self.definition)
+        status.state, status.entered = machine.state, 1
+        self._post(status, machine.deferred)
+        status.deferred, status.inbox = sorted(status.inbox, key=lambda waiting: waiting[1]), []
+        self._post(status, machine.inbox)
+        status.armed = list(machine.armed)
+        status.verdict = (machine.verdict, "") if machine.verdict else None
+        return status
 
-    def _jumps_ahead(self, token: str, rest: tuple[str, ...]) -> bool:
+    def _post(self, status: Status[_Letter], tokens: tuple[str, ...]) -> None:
+        for token in tokens:
+            letter = self._letters.get(token)
+            if letter is None:
+                letter = self._letters[token] = _Letter(name_of(token), token)
+            status.post(letter)
+
+    def _machine(self, status: Status[_Letter], turn: Turn, wrong: str = "") -> Machine:
+        verdict = "" if status.verdict is None else status.verdict[0]
+        waiting = [each for each in sorted(status.inbox) if each[3] == 0 or status.deaf(each) != LEFT]
+        deferred: tuple[str, ...] = _tokens(status.deferred)
+        if deferred and deferred.count(deferred[-1]) > SAME:
+            deferred = deferred[:-1]
+        armed = tuple(sorted(status.armed))
+        return Machine(status.state, _tokens(waiting), deferred, armed, verdict, turn.broken, wrong)
+
+    def _jumps_ahead(self, inbox: tuple[str, ...]) -> bool:
         """Death beats ready, ready beats deadline."""
-        late = token in self.timers
+        token, rest = inbox[0], inbox[1:]
+        late = self._is_deadline(token)
         return ((late or token == "ready") and "exited" in rest) or (late and "ready" in rest)
+
+
+def _tokens(waiting: list[Waiting[_Letter]]) -> tuple[str, ...]:
+    return tuple(letter.token for _, _, letter, _ in waiting)
 
 
 def name_of(token: str) -> str:
     """The event's name without what it says."""
     return token.partition(":")[0]
-
-
-def _is_idle(definition: Definition, state: State, event: Event) -> bool:
-    """Whether nothing comes of the event in that state: it is ignored, or nobody hears it."""
-    if event.source in definition.sources and event.source not in state.sources:
-        return True
-    branches = definition.cells[state.name, event.name]
-    return len(branches) == 1 and branches[0].decision.kind == IGNORE

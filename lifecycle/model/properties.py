@@ -55,5 +55,6 @@ def broken_at_rest(model: Model, machine: Machine, world: World) -> str:
 
 def _unset(model: Model, machine: Machine) -> bool:
     """Whether the state's deadlines are ones that the settings turn off."""
-    deadlines = model.definition.states[machine.state].deadlines
-    return bool(deadlines) and all(model.definition.settings[model.rules.timers[name]] is None for name in deadlines)
+    definition = model.definition
+    timers = [definition.events[name].timer for name in definition.states[machine.state].deadlines]
+    return bool(timers) and all(definition.settings[timer or ""] is None for timer in timers)

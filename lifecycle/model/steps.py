@@ -76,7 +76,7 @@ class Model:
                 yield machine, World(kernel=kernel, payload=payload), faults
         yield machine, World(left=ALIVE), 1
         for name in initial.sources:
-            deaf = machine._replace(inbox=self.rules.waiting(("start",), (FAULT,)), broken=(name,))
+            deaf = self.rules.posted(machine, (FAULT,))._replace(broken=(name,))
             yield deaf, World(), 1
 
     def after(self, machine: Machine, turn: Turn) -> Machine:
@@ -155,8 +155,7 @@ class Model:
         """The first event that waits is delivered, in every way in which that can go."""
         state, token, broken, left = machine.state, machine.inbox[0], machine.broken, self.faults
         name = name_of(token)
-        source = self.definition.events[name].source
-        if source in self.definition.sources and source not in self.definition.states[state].sources:
+        if (state, name) in self.rules.unheard:
             yield Turn(True, None, (), (), broken, 0), world, Script({}, (), (), ())
             return
         listening = self._listening(state, broken, world)
