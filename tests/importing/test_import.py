@@ -1,8 +1,9 @@
-"""`scxlife import`: of each kind of machine, the expected draft, in the same states as the original after each event."""
+"""`scxlife import`: for each kind of machine the expected draft, and the states of the original after every event."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 from types import ModuleType
@@ -141,3 +142,46 @@ def test_a_class_of_python_statemachine_reaches_the_same_states(name: str) -> No
         return Imported(definition, answers.__getitem__), StateMachineOf(cls, answers)
 
     assert same_states(make) == set(definition.states)
+
+
+class XState:
+    """Their JSON run by xstate-statemachine, an implementation of XState in Python."""
+
+    def __init__(self, config: dict[str, Any], answers: dict[str, bool], definition: Definition) -> None:
+        from xstate_statemachine import MachineLogic, SimulatedClock, SyncInterpreter, create_machine
+
+        actions = dict.fromkeys(("click", "flicker", "rattle", "log", "clear", "abort", "countUnknown"), lambda *_: None)
+        guards = {name: lambda *_, name=name: answers[name] for name in definition.guards}
+        self.clock = SimulatedClock()
+        machine = create_machine(config, logic=MachineLogic(actions=actions, guards=guards))
+        self.interpreter = SyncInterpreter(machine, clock=self.clock)
+        self.interpreter.start()
+
+    def state(self) -> str:
+        (leaf,) = self.interpreter.current_state_ids
+        return str(leaf.partition(".")[2])
+
+    def send(self, event: str) -> None:
+        if event.endswith(" ms"):
+            self.clock.increment(float(event.removesuffix(" ms")))
+        else:
+            self.interpreter.send(event)
+
+
+@pytest.mark.parametrize("name", ["fetch", "lamp"])
+def test_a_configuration_of_xstate_reaches_the_same_states(name: str) -> None:
+    definition = definition_of(name)
+    config = json.loads((MACHINES / f"{name}.json").read_text())
+    if name == "fetch":
+        # What the service would send is sent by the test.
+        invoked = config["states"]["loading"].pop("invoke")
+        sent = {"done.invoke.load": invoked["onDone"], "error.load": invoked["onError"]}
+        config["states"]["loading"]["on"] |= sent
+
+    def make(answers: dict[str, bool]) -> tuple[Imported, XState]:
+        answers |= dict.fromkeys(definition.guards.keys() - answers.keys(), False)
+        return Imported(definition, answers.__getitem__), XState(config, answers, definition)
+
+    seen = same_states(make, {"loading.after.5s": "5000 ms", "waiting.after.1500ms": "1500 ms"}, steady=("hot",) if name == "lamp" else ())
+    # A state with what follows at once is left before anybody could see it.
+    assert seen == set(definition.states) - {"shown.closed", "abandoned"}
