@@ -25,6 +25,7 @@ COMMANDS = {
     "status": "what the kernel says of sched_ext now",
     "unit": "the systemd unit by which a scheduler is a service",
     "check": "validate and lint a machine's definition",
+    "import": "draft a definition from a machine of another library",
     "diagram": "draw a definition",
     "timeline": "draw a run: its tape on one axis of time",
     "names": "a definition's names as Python types",
@@ -36,6 +37,9 @@ COMMANDS = {
     "cache": "list what is kept between runs, or make room",
     "schedulers": "build and list the kernel's example schedulers",
 }
+
+# Where a command's name is no name of a module.
+MODULES = {"import": "import_"}
 
 EPILOG = """examples:
   scxlife run -- ./scx_simple                   start it, prove it attached, watch it; Ctrl-C stops it
@@ -64,7 +68,7 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
         if name != command:
             subparsers.add_parser(name, help=summary, add_help=False)
             continue
-        module = importlib.import_module(f"scxlife.lifecycle.commands.{name}")
+        module = importlib.import_module(f"scxlife.lifecycle.commands.{MODULES.get(name, name)}")
         sub = subparsers.add_parser(
             name,
             help=summary,

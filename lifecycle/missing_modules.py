@@ -7,7 +7,7 @@ import sys
 from scxlife.lifecycle.outcomes import USAGE
 
 #: The extra of pyproject.toml that brings a module. What is not here comes with scxlife itself.
-EXTRAS = {"hypothesis": "fuzz", "redis": "redis"}
+EXTRAS = {"hypothesis": "fuzz", "redis": "redis", "statemachine": "import"}
 
 
 def report(error: ModuleNotFoundError) -> int:
