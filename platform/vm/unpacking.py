@@ -1,4 +1,5 @@
-"""Unpacks a cpio archive ("newc", as ``cpio`` writes it) at the root, as the kernel unpacks an initramfs.
+"""Unpacks a cpio archive ("newc", as ``cpio`` writes it) at the root, as the kernel unpacks an initramfs: a file takes
+the place of what has its name, and is never written through a link.
 
 For PID 1, which believes its host: the archive comes in the orders for the run.
 """
@@ -41,7 +42,12 @@ def unpack(read: Callable[[int], bytes], root: str = "/") -> None:
 
 
 def _write(read: Callable[[int], bytes], path: str, size: int, mode: int) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags, mode)
+    except FileExistsError:
+        os.unlink(path)  # noqa: PTH108
+        file = os.open(path, flags, mode)
     try:
         os.fchmod(file, mode)
         while size:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from scxlife.platform.vm import unpacking
 from scxlife.platform.vm.cpio import Tree
 
 busybox = shutil.which("busybox")
@@ -54,6 +55,21 @@ def test_another_program_reads_it_back(tmp_path: Path) -> None:
     assert (tmp_path / "empty").read_bytes() == b""
     assert (tmp_path / "link").readlink() == Path("a/b")
     assert stat.S_IMODE((tmp_path / "tmp").stat().st_mode) == 0o1777
+
+
+def test_what_a_run_brings_takes_the_place_of_a_link_and_is_not_written_through_it(tmp_path: Path) -> None:
+    """As /bin/sh of this host does, where that name is a link to busybox."""
+    (tmp_path / "busybox").write_text("all the tools")
+    (tmp_path / "sh").symlink_to("busybox")
+    tree = Tree()
+    tree.file("/sh", b"a shell")
+    archive = io.BytesIO()
+    tree.write(archive)
+    archive.seek(0)
+    unpacking.unpack(archive.read, f"{tmp_path}/")
+    assert (tmp_path / "busybox").read_text() == "all the tools"
+    assert not (tmp_path / "sh").is_symlink()
+    assert (tmp_path / "sh").read_text() == "a shell"
 
 
 @pytest.mark.skipif(busybox is None, reason="busybox is not installed")
