@@ -42,6 +42,7 @@ ERRORS = {
     "missing-reason": "an outcome that needs one of its reasons",
     # events, deadlines and actions
     "event-origin": "an event with two origins, or none",
+    "zero-deadline": "a deadline of no time, without a reason",
     "not-a-timer": "a deadline, or an `again`, where there is no timer",
     "no-deadline": "a state that neither names a deadline nor says why it needs none",
     "final-state": "a final state with what only a living one has",

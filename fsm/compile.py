@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from .declarations import Declarations
 from .definition import Definition, Profile, Value
 from .document import FORMAT, Document
+from .durations import Seconds
 from .explore import Exploration, check_exploration
 from .findings import Findings
 from .graph import check_graph
@@ -66,5 +67,7 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
 
 
 def _value(value: object) -> Value:
+    if isinstance(value, Seconds):
+        return float(value)
     assert value is None or isinstance(value, (str, float, int, bool))
     return value

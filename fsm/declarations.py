@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State, is_duration
+from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State
 from .document import NAME, Document, Names
+from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
 from .problems import Path, closest, shortened
@@ -153,12 +154,20 @@ class Declarations:
             if timer is not None:
                 timer = self.known("setting", timer, doc.settings, (*path, "timer", VALUE))
             if timer is not None:
-                value: object = doc.settings[timer].value
-                if value is not None and not is_duration(value):
-                    self.findings.add((*path, "timer"), "wrong-type", f"setting {timer!r} is no duration")
+                self._timing(timer, doc.settings[timer].value, ("settings", timer, "value", VALUE))
             default = TIMER_RANK if timer else ACTION_RANK if source == BY_ACTION else FACT_RANK
             rank = default if event.rank is None else event.rank
             self.events[name] = Event(name, rank, source, timer, event.doc)
+
+    def _timing(self, setting: str, value: object, path: Path) -> None:
+        """Check that a timer can wait for the value."""
+        if isinstance(value, Seconds):
+            if not value and self.doc.settings[setting].zero is None:
+                text = f"setting {setting!r} is a deadline of no time: its states would be left at once"
+                hint = "write a longer duration, null for never, or `zero:` with the reason beside its `value`"
+                self.findings.add(path, "zero-deadline", f"{text}; {hint}")
+        elif value is not None:
+            self.findings.add(path, "wrong-type", f"setting {setting!r} is for a timer: {_no_duration(value)}")
 
     def _states(self) -> None:
         doc = self.doc
@@ -235,8 +244,8 @@ class Declarations:
             for setting, value in profile.settings.items():
                 path: Path = ("profiles", name, "settings", setting)
                 known = self.known("setting", setting, self.doc.settings, path)
-                if known in timers and value is not None and not is_duration(value):
-                    self.findings.add((*path, VALUE), "wrong-type", f"setting {known!r} is no duration")
+                if known is not None and known in timers:
+                    self._timing(known, value, (*path, VALUE))
 
     def _postings(self) -> None:
         """What only actions say must be said by one; what no state arms never comes."""
@@ -247,6 +256,16 @@ class Declarations:
                 self.findings.add(("events", name), "unposted-event", text)
             if event.timer is not None and ("timer", name) not in self.used:
                 self.findings.add(("events", name), "unarmed-timer", f"no state has the deadline {name!r}")
+
+
+def _no_duration(value: object) -> str:
+    """Why a setting's value is no duration, and what would be one."""
+    written = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        parse_duration(written)
+    except ValueError as error:
+        return str(error)
+    return f"{written!r} is a text, because it stands in quotes; write {written}"
 
 
 def _listed(names: Iterable[str]) -> str:

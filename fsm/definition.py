@@ -19,9 +19,13 @@ IMPOSSIBLE = "impossible"
 KINDS = (GO, IGNORE, DEFER, REJECT, IMPOSSIBLE)
 
 
+# The longest duration, in seconds: a year.
+LONGEST = 366 * 86400.0
+
+
 def is_duration(value: object) -> bool:
-    """Whether `value` can be seconds: a number that is neither negative nor beyond all bounds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    """Whether `value` can be seconds: a number that is neither negative nor more than a year."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST
 
 
 BY_ACTION = "action"

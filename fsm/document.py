@@ -46,6 +46,7 @@ class SettingDoc:
 
     value: Scalar = _key("text, number, true, false, null, or a duration such as 50ms, 1.5s, 2m")
     doc: str = _key("what it is for", "")
+    zero: str | None = _key("why a deadline may take no time at all: without the reason it may not be `0s`", None)
 
 
 @attrs.frozen(eq=False, repr=False, slots=False)
