@@ -57,7 +57,7 @@ ERRORS = {
     "duplicate-row": "the same row twice",
     "overlapping-rows": "two rows that say different things of one cell",
     "shadowed-row": "a row that is never taken",
-    "contradictory-guards": "a guard that is wanted both true and false",
+    "contradictory-guards": "guards that can't be answered as a row or a declaration wants",
     "row-out-of-final": "a row out of a state that has ended",
     # the graph
     "unreachable": "a state that no path leads to",

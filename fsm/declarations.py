@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State
-from .document import NAME, Document, Names
+from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, Exclusion, State
+from .document import NAME, NO_NAMES, Document, Names
 from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
@@ -17,6 +17,9 @@ ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
 NAMED = ("states", "events", "groups", "views", "guards", "actions", "sources", "settings", "outcomes", "profiles")
 # A file in which more names than this are misspelt is another kind of mistake: looking for each takes its time.
 MAX_SUGGESTIONS = 50
+
+# Of two guards what one is to the other.
+_APART = {"opposite": "is the opposite of", "excludes": "excludes"}
 
 # Words that have a meaning of their own where such a name may stand.
 RESERVED = {"sources": (BY_ACTION, BY_CALLER), "outcomes": (VERDICT,)}
@@ -40,6 +43,7 @@ class Declarations:
         self.actions: dict[str, Action] = {}
         self._form()
         self._actions()
+        self._guards()
         self._events()
         self._states()
         self.initial = self.known("state", document.initial, document.states, ("initial", VALUE))
@@ -135,6 +139,27 @@ class Declarations:
             self.unsure = True
             text = f"a machine with actions declares what happens when one fails: the event {FAULT!r} of source action"
             self.findings.add(("events",), "missing-key", text)
+
+    def _guards(self) -> None:
+        """The answers that guards never give together: of opposites both of the same, of others both `true`."""
+        found: dict[Exclusion, None] = {}
+        for name, guard in self.doc.guards.items():
+            opposites = NO_NAMES if guard.opposite is None else Names((guard.opposite,))
+            for key, others, answers in (
+                ("opposite", opposites, (True, False)),
+                ("excludes", guard.excludes, (True,)),
+            ):
+                path: Path = ("guards", name, key)
+                for other in self.all_known("guard", others, self.doc.guards, path):
+                    first, second = sorted((name, other))
+                    if name != other:
+                        found.update((((first, answer), (second, answer)), None) for answer in answers)
+                        continue
+                    self.unsure = True
+                    text = f"guard {name!r} {_APART[key]} itself: name another guard"
+                    self.findings.add((*path, VALUE), "contradictory-guards", text)
+        self.exclusions = tuple(found)
+        self.used = {use for use in self.used if use[0] != "guard"}  # only a row uses a guard
 
     def _events(self) -> None:
         doc = self.doc

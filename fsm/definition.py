@@ -96,6 +96,8 @@ class Branch:
 
 
 Cell = tuple[Branch, ...]
+# Answers of two guards that never come together, as the definition declares.
+Exclusion = tuple[tuple[str, bool], tuple[str, bool]]
 
 
 @attrs.frozen
@@ -127,6 +129,7 @@ class Definition:
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
     groups: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
     views: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
+    exclusions: tuple[Exclusion, ...] = ()
 
     def with_settings(self, /, **settings: Value) -> Definition:
         """The same machine with some settings changed. Raises KeyError for a setting that it does not have, ValueError

@@ -17,7 +17,7 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from .document import CLASSES, ActionDoc, Document, Names, Scalar, key_of
+from .document import CLASSES, ActionDoc, Document, GuardDoc, Names, Scalar, key_of
 from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
@@ -88,7 +88,7 @@ def _optional_text(value: Any, _: Any) -> str | None:
 
 
 # Classes whose documentation alone may stand for the whole.
-_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc}
+_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc, GuardDoc: GuardDoc}
 
 
 def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
