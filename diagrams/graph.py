@@ -95,7 +95,11 @@ def graph_of(definition: Definition) -> Graph:
 
 def _ways_out_of(definition: Definition, state: str) -> list[Way]:
     events = definition.events.values()
-    return [way for event in events for way in ways_through(event, definition.cells[state, event.name])]
+    return [
+        way
+        for event in events
+        for way in ways_through(event, definition.cells[state, event.name], definition.exclusions)
+    ]
 
 
 def _node(definition: Definition, state: State, ways: list[Way]) -> Node:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import attrs
 
-from scxlife.fsm.definition import FAULT, Branch, Cell, Event
+from scxlife.fsm.definition import FAULT, Branch, Cell, Event, Exclusion
 
 Guards = tuple[tuple[str, bool], ...]
 
@@ -65,8 +67,9 @@ class Way:
         return f"{self.event.name} [{', '.join(self.conditions)}]" if self.conditions else self.event.name
 
 
-def ways_through(event: Event, cell: Cell) -> tuple[Way, ...]:
-    """The ways through the cell of `event`, in the order of its branches.
+def ways_through(event: Event, cell: Cell, exclusions: Sequence[Exclusion] = ()) -> tuple[Way, ...]:
+    """The ways through the cell of `event`, in the order of its branches. What follows from the `exclusions` among
+    its guards is not repeated.
 
     Branches of the same kind and target never exclude each other here: `[a]` and `[b]` toward one state read as
     just that, and when one of them has no condition left it stands for all.
@@ -74,7 +77,7 @@ def ways_through(event: Event, cell: Cell) -> tuple[Way, ...]:
     ways: dict[tuple[object, ...], Way] = {}
     for index, branch in enumerate(cell):
         rivals = [earlier for earlier in cell[:index] if _effect(earlier) != _effect(branch)]
-        condition = _condition(branch, rivals)
+        condition = _condition(branch, rivals, exclusions)
         if condition is not None:
             key = (_effect(branch), frozenset(condition[0]), condition[1])
             known = ways.get(key, Way(event, *condition, ()))
@@ -87,16 +90,17 @@ def _effect(branch: Branch) -> tuple[str, str, bool]:
     return decision.kind, decision.target, decision.internal
 
 
-def _condition(branch: Branch, rivals: list[Branch]) -> tuple[Guards, bool] | None:
+def _condition(branch: Branch, rivals: list[Branch], exclusions: Sequence[Exclusion]) -> tuple[Guards, bool] | None:
     """What must hold for `branch` to be taken before any of `rivals`; None when that can't be.
 
     A rival fails when one of its guards does. Where only one is left that may, it has to.
     """
-    held = dict(branch.guards)
+    held, told = dict(branch.guards), dict(branch.guards)
     unsettled = [rival.guards for rival in rivals]
     settled = True
     while settled:
         settled = False
+        held |= _following(held, exclusions)
         for guards in list(unsettled):
             open_ = [(name, wanted) for name, wanted in guards if name not in held]
             if any(held.get(name, wanted) is not wanted for name, wanted in guards):
@@ -105,10 +109,16 @@ def _condition(branch: Branch, rivals: list[Branch]) -> tuple[Guards, bool] | No
                 return None
             elif len(open_) == 1:
                 name, wanted = open_[0]
-                held[name] = not wanted
+                held[name] = told[name] = not wanted
                 unsettled.remove(guards)
                 settled = True
-    return tuple(held.items()), bool(unsettled)
+    return tuple(told.items()), bool(unsettled)
+
+
+def _following(held: Mapping[str, bool], exclusions: Sequence[Exclusion]) -> dict[str, bool]:
+    """The answers that follow from those in `held`."""
+    ways = ((one, other) for pair in exclusions for one, other in (pair, pair[::-1]))
+    return {name: not answer for (given, held_as), (name, answer) in ways if held.get(given) is held_as}
 
 
 def _merged(ways: list[Way]) -> list[Way]:

@@ -42,6 +42,7 @@ ERRORS = {
     "missing-reason": "an outcome that needs one of its reasons",
     # events, deadlines and actions
     "event-origin": "an event with two origins, or none",
+    "zero-deadline": "a deadline of no time, without a reason",
     "not-a-timer": "a deadline, or an `again`, where there is no timer",
     "no-deadline": "a state that neither names a deadline nor says why it needs none",
     "final-state": "a final state with what only a living one has",
@@ -56,7 +57,7 @@ ERRORS = {
     "duplicate-row": "the same row twice",
     "overlapping-rows": "two rows that say different things of one cell",
     "shadowed-row": "a row that is never taken",
-    "contradictory-guards": "a guard that is wanted both true and false",
+    "contradictory-guards": "guards that can't be answered as a row or a declaration wants",
     "row-out-of-final": "a row out of a state that has ended",
     # the graph
     "unreachable": "a state that no path leads to",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from .declarations import Declarations
 from .definition import Definition, Profile, Value
 from .document import FORMAT, Document
+from .durations import Seconds
 from .explore import Exploration, check_exploration
 from .findings import Findings
 from .graph import check_graph
@@ -40,7 +41,9 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
     if findings.fatal:
         return None
     check_exploration(
-        Exploration(names.initial, names.states, names.events, names.actions, table.cells), table.origins, findings
+        Exploration(names.initial, names.states, names.events, names.actions, table.as_declared()),
+        table.origins,
+        findings,
     )
     return Definition(
         name=document.machine,
@@ -52,7 +55,7 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
         cells=table.cells,
         settings={name: _value(setting.value) for name, setting in document.settings.items()},
         sources=dict(document.sources),
-        guards=dict(document.guards),
+        guards={name: guard.doc for name, guard in document.guards.items()},
         actions=names.actions,
         outcomes={name: outcome.doc for name, outcome in document.outcomes.items()}
         | {f"{name}/{reason}": text for name, o in document.outcomes.items() for reason, text in o.reasons.items()},
@@ -62,9 +65,12 @@ def compile_document(document: Document, findings: Findings, layers: Mapping[str
         },
         groups=names.groups,
         views=names.views,
+        exclusions=names.exclusions,
     )
 
 
 def _value(value: object) -> Value:
+    if isinstance(value, Seconds):
+        return float(value)
     assert value is None or isinstance(value, (str, float, int, bool))
     return value

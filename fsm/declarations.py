@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, State, is_duration
-from .document import NAME, Document, Names
+from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, Exclusion, State
+from .document import NAME, NO_NAMES, Document, Names
+from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
 from .problems import Path, closest, shortened
@@ -16,6 +17,9 @@ ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
 NAMED = ("states", "events", "groups", "views", "guards", "actions", "sources", "settings", "outcomes", "profiles")
 # A file in which more names than this are misspelt is another kind of mistake: looking for each takes its time.
 MAX_SUGGESTIONS = 50
+
+# Of two guards what one is to the other.
+_APART = {"opposite": "is the opposite of", "excludes": "excludes"}
 
 # Words that have a meaning of their own where such a name may stand.
 RESERVED = {"sources": (BY_ACTION, BY_CALLER), "outcomes": (VERDICT,)}
@@ -39,6 +43,7 @@ class Declarations:
         self.actions: dict[str, Action] = {}
         self._form()
         self._actions()
+        self._guards()
         self._events()
         self._states()
         self.initial = self.known("state", document.initial, document.states, ("initial", VALUE))
@@ -135,6 +140,27 @@ class Declarations:
             text = f"a machine with actions declares what happens when one fails: the event {FAULT!r} of source action"
             self.findings.add(("events",), "missing-key", text)
 
+    def _guards(self) -> None:
+        """The answers that guards never give together: of opposites both of the same, of others both `true`."""
+        found: dict[Exclusion, None] = {}
+        for name, guard in self.doc.guards.items():
+            opposites = NO_NAMES if guard.opposite is None else Names((guard.opposite,))
+            for key, others, answers in (
+                ("opposite", opposites, (True, False)),
+                ("excludes", guard.excludes, (True,)),
+            ):
+                path: Path = ("guards", name, key)
+                for other in self.all_known("guard", others, self.doc.guards, path):
+                    first, second = sorted((name, other))
+                    if name != other:
+                        found.update((((first, answer), (second, answer)), None) for answer in answers)
+                        continue
+                    self.unsure = True
+                    text = f"guard {name!r} {_APART[key]} itself: name another guard"
+                    self.findings.add((*path, VALUE), "contradictory-guards", text)
+        self.exclusions = tuple(found)
+        self.used = {use for use in self.used if use[0] != "guard"}  # only a row uses a guard
+
     def _events(self) -> None:
         doc = self.doc
         for name, event in doc.events.items():
@@ -153,12 +179,20 @@ class Declarations:
             if timer is not None:
                 timer = self.known("setting", timer, doc.settings, (*path, "timer", VALUE))
             if timer is not None:
-                value: object = doc.settings[timer].value
-                if value is not None and not is_duration(value):
-                    self.findings.add((*path, "timer"), "wrong-type", f"setting {timer!r} is no duration")
+                self._timing(timer, doc.settings[timer].value, ("settings", timer, "value", VALUE))
             default = TIMER_RANK if timer else ACTION_RANK if source == BY_ACTION else FACT_RANK
             rank = default if event.rank is None else event.rank
             self.events[name] = Event(name, rank, source, timer, event.doc)
+
+    def _timing(self, setting: str, value: object, path: Path) -> None:
+        """Check that a timer can wait for the value."""
+        if isinstance(value, Seconds):
+            if not value and self.doc.settings[setting].zero is None:
+                text = f"setting {setting!r} is a deadline of no time: its states would be left at once"
+                hint = "write a longer duration, null for never, or `zero:` with the reason beside its `value`"
+                self.findings.add(path, "zero-deadline", f"{text}; {hint}")
+        elif value is not None:
+            self.findings.add(path, "wrong-type", f"setting {setting!r} is for a timer: {_no_duration(value)}")
 
     def _states(self) -> None:
         doc = self.doc
@@ -235,8 +269,8 @@ class Declarations:
             for setting, value in profile.settings.items():
                 path: Path = ("profiles", name, "settings", setting)
                 known = self.known("setting", setting, self.doc.settings, path)
-                if known in timers and value is not None and not is_duration(value):
-                    self.findings.add((*path, VALUE), "wrong-type", f"setting {known!r} is no duration")
+                if known is not None and known in timers:
+                    self._timing(known, value, (*path, VALUE))
 
     def _postings(self) -> None:
         """What only actions say must be said by one; what no state arms never comes."""
@@ -247,6 +281,16 @@ class Declarations:
                 self.findings.add(("events", name), "unposted-event", text)
             if event.timer is not None and ("timer", name) not in self.used:
                 self.findings.add(("events", name), "unarmed-timer", f"no state has the deadline {name!r}")
+
+
+def _no_duration(value: object) -> str:
+    """Why a setting's value is no duration, and what would be one."""
+    written = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        parse_duration(written)
+    except ValueError as error:
+        return str(error)
+    return f"{written!r} is a text, because it stands in quotes; write {written}"
 
 
 def _listed(names: Iterable[str]) -> str:

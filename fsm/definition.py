@@ -20,9 +20,13 @@ IMPOSSIBLE = "impossible"
 KINDS = (GO, IGNORE, DEFER, REJECT, IMPOSSIBLE)
 
 
+# The longest duration, in seconds: a year.
+LONGEST = 366 * 86400.0
+
+
 def is_duration(value: object) -> bool:
-    """Whether `value` can be seconds: a number that is neither negative nor beyond all bounds."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < float("inf")
+    """Whether `value` can be seconds: a number that is neither negative nor more than a year."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST
 
 
 BY_ACTION = "action"
@@ -93,6 +97,8 @@ class Branch:
 
 
 Cell = tuple[Branch, ...]
+# Answers of two guards that never come together, as the definition declares.
+Exclusion = tuple[tuple[str, bool], tuple[str, bool]]
 
 
 class Cells(dict[tuple[str, str], Cell]):
@@ -142,6 +148,7 @@ class Definition:
     profiles: Mapping[str, Profile] = attrs.Factory(dict)
     groups: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
     views: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
+    exclusions: tuple[Exclusion, ...] = ()
 
     def with_settings(self, /, **settings: Value) -> Definition:
         """The same machine with some settings changed. Raises KeyError for a setting that it does not have, ValueError

@@ -46,6 +46,7 @@ class SettingDoc:
 
     value: Scalar = _key("text, number, true, false, null, or a duration such as 50ms, 1.5s, 2m")
     doc: str = _key("what it is for", "")
+    zero: str | None = _key("why a deadline may take no time at all: without the reason it may not be `0s`", None)
 
 
 @attrs.frozen(eq=False, repr=False, slots=False)
@@ -78,6 +79,15 @@ class ActionDoc:
 
     doc: str = _key("what it does", "")
     posts: Names = _key("the events of `source: action` that it may post, one each time it runs", NO_NAMES)
+
+
+@attrs.frozen(eq=False, repr=False, slots=False)
+class GuardDoc:
+    """What a guard asks, and how its answer goes with those of others. Its text alone is the short form."""
+
+    doc: str = _key("what it asks", "")
+    opposite: str | None = _key("the guard that holds exactly when this one does not", None)
+    excludes: Names = _key("guards that never hold together with this one", NO_NAMES)
 
 
 @attrs.frozen(eq=False, repr=False, slots=False)
@@ -138,7 +148,7 @@ class Document:
     include: Names = _key("files beside this one whose parts it takes over; what stands here goes first", NO_NAMES)
     settings: dict[str, SettingDoc] = _many(dict, "values, and the durations of timers")
     sources: dict[str, str | None] = _many(dict, "every event source and its kind; null keeps it silent")
-    guards: dict[str, str] = _many(dict, "every guard and what it asks")
+    guards: dict[str, GuardDoc] = _many(dict, "every guard and what it asks")
     actions: dict[str, ActionDoc] = _many(dict, "every action and what it does")
     outcomes: dict[str, OutcomeDoc] = _many(dict, "the ways to end")
     groups: dict[str, Names] = _many(dict, "states under one name")
@@ -156,6 +166,7 @@ CLASSES: tuple[type, ...] = (
     SettingDoc,
     EventDoc,
     StateDoc,
+    GuardDoc,
     ActionDoc,
     OutcomeDoc,
     RowDoc,

@@ -4,31 +4,65 @@ from __future__ import annotations
 
 import re
 
+from .definition import LONGEST
+from .problems import shortened
+
 _UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"(\d+(?:\.\d+)?)"
 # Each unit at most once, the largest first.
 _FORM = re.compile(r"\s*".join(rf"(?:{_NUMBER}\s*{unit}(?![a-z]))?" for unit in reversed(_UNITS)), re.ASCII)
-_ALONE = re.compile(_NUMBER, re.ASCII)
-LONGEST = 366 * 86400.0
+# How systemd, other libraries and people write the units.
+_FOREIGN = {
+    foreign: unit
+    for unit, words in {
+        "us": "usec usecs microsecond microseconds µs μs",
+        "ms": "msec msecs millis millisecond milliseconds",
+        "s": "sec secs second seconds",
+        "m": "min mins minute minutes",
+        "h": "hr hrs hour hours",
+        "d": "day days",
+    }.items()
+    for foreign in words.split()
+}
 
 
-def parse_duration(text: str, *, alone: bool = True) -> float:
-    """Seconds for numbers with their units, or for one number alone, unless `alone` is false. Raises ValueError, saying
-    what is wrong and what would be right."""
+class Seconds(float):
+    """A duration that was written with its unit: what a timer waits for, unlike any other number."""
+
+    __slots__ = ()
+
+
+def parse_duration(text: str) -> float:
+    """Seconds for numbers with their units. Raises ValueError, saying what is wrong and what would be right."""
     written = text.strip()
-    if alone and (number := _ALONE.fullmatch(written)):
-        seconds = float(number[1])
-    elif written and (match := _FORM.fullmatch(written)):
-        amounts = zip(match.groups(), reversed(_UNITS.values()), strict=True)
-        seconds = sum(float(amount) * size for amount, size in amounts if amount is not None)
-    else:
-        raise ValueError(
-            f"{text!r} is not a duration: write a number and a unit, such as 50ms, 1.5s, 2m or 1h30m; "
-            "a number alone is seconds"
-        )
+    seconds = _seconds(written)
+    if seconds is None:
+        raise ValueError(f"{shortened(text)!r} is not a duration: {_instead(written)}")
     if seconds > LONGEST:
-        raise ValueError(f"{text!r} is longer than a year: leave a deadline out rather than set one that never comes")
+        raise ValueError(f"{shortened(text)!r} is longer than a year: no deadline is")
     return seconds
+
+
+def _seconds(written: str) -> float | None:
+    match = _FORM.fullmatch(written)
+    if not written or match is None:
+        return None
+    amounts = zip(match.groups(), reversed(_UNITS.values()), strict=True)
+    return sum(float(amount) * size for amount, size in amounts if amount is not None)
+
+
+def _instead(written: str) -> str:
+    """What to write, as near to what was written as can be told."""
+    number = written.lstrip("+-")
+    if re.fullmatch(_NUMBER, number, re.ASCII) and float(number) <= LONGEST:
+        negative = "is less than no time and " if written.startswith("-") else ""
+        return f"it {negative}has no unit; write {number}s, or {number}ms"
+    meant = re.sub(r"[^\W\d_]+", lambda word: _FOREIGN.get(word[0].lower(), word[0].lower()), written)
+    meant = re.sub(r"(?<=\d),(?=\d)", ".", meant).lstrip("+-")
+    meant = re.sub(r"(?<=\d)\s+|\s+(?=\d)", "", meant)
+    if _seconds(meant) is not None:
+        return f"it is less than no time; write {meant}" if written.startswith("-") else f"did you mean {meant}?"
+    return "write a number and a unit, such as 50ms, 1.5s, 2m or 1h30m"
 
 
 def format_duration(seconds: float) -> str:

@@ -2,7 +2,8 @@
 
 It finds what no single cell shows: an `impossible` cell that can be reached, a deferred event that is never taken,
 actions that post one another's events for ever, and an end without the verdict it needs. What a source or a caller
-may send is not the definition's to know: there `impossible` is the author's word, and is believed.
+may send is not the definition's to know: there `impossible` is the author's word, and is believed. So is what the
+definition declares of its guards: opposites never give the same answer.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import attrs
 
 from .definition import Action, Branch, Decision, Definition, Event, Profile, State
 
-FORMAT = 5
+FORMAT = 6
 
 
 def freeze(definition: Definition) -> bytes:
@@ -35,6 +35,7 @@ def freeze(definition: Definition) -> bytes:
         "profiles": {name: attrs.asdict(profile) for name, profile in definition.profiles.items()},
         "groups": dict(definition.groups),
         "views": dict(definition.views),
+        "exclusions": definition.exclusions,
     }
     return json.dumps(data, separators=(",", ":")).encode()
 
@@ -82,4 +83,5 @@ def thaw(text: bytes) -> Definition:
         profiles={name: Profile(**profile) for name, profile in data["profiles"].items()},
         groups={name: tuple(members) for name, members in data["groups"].items()},
         views={name: tuple(members) for name, members in data["views"].items()},
+        exclusions=tuple(((a, holds), (b, also)) for (a, holds), (b, also) in data["exclusions"]),
     )

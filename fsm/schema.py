@@ -23,7 +23,7 @@ _PLAIN: dict[Any, dict[str, Any]] = {
     int | None: {"type": ["integer", "null"]},
 }
 # Where a documentation alone may stand for the whole.
-_SHORT = {"ActionDoc"}
+_SHORT = {"ActionDoc", "GuardDoc"}
 
 
 def schema() -> dict[str, Any]:

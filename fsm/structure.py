@@ -7,6 +7,7 @@ where they stand.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,14 +17,18 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from .document import CLASSES, ActionDoc, Document, Names, Scalar, key_of
-from .durations import parse_duration
+from .document import CLASSES, ActionDoc, Document, GuardDoc, Names, Scalar, key_of
+from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
 from .problems import DefinitionError, Path, closest, did_you_mean, shortened
 from .yaml_reader import Quoted, Word
 
 _KEYS = {field.name: key_of(field) for cls in CLASSES for field in attrs.fields(cls)}
+
+
+# What is meant for a number of something.
+_NUMERIC = re.compile(r"[-+.]*\d")
 
 
 def _kind(value: object) -> str:
@@ -68,9 +73,9 @@ def _scalar(value: Any, _: Any) -> Any:
         raise TypeError(f"a plain value is wanted here, not {_kind(value)}")
     if isinstance(value, Word):
         raise AmbiguousWord(f"{value!s} is a truth value to some YAML readers: say true or false, or put it in quotes")
-    if value[:1].isdigit() and not isinstance(value, Quoted):
+    if _NUMERIC.match(value) and not isinstance(value, Quoted):
         try:
-            return parse_duration(value, alone=False)  # numbers were read before: this is 0755 or 1:30
+            return Seconds(parse_duration(value))  # numbers were read before: otherwise this is 0755 or 1:30
         except ValueError as error:
             raise ValueError(f"{error}; what is a text stands in quotes") from None
     return str(value)
@@ -83,7 +88,7 @@ def _optional_text(value: Any, _: Any) -> str | None:
 
 
 # Classes whose documentation alone may stand for the whole.
-_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc}
+_SHORT: dict[type, Callable[[str], object]] = {ActionDoc: ActionDoc, GuardDoc: GuardDoc}
 
 
 def _class_hook(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:

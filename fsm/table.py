@@ -19,6 +19,7 @@ from .definition import (
     Cell,
     Decision,
     Event,
+    Exclusion,
     State,
 )
 from .document import Names, ReasonedDoc, RowDoc
@@ -75,6 +76,9 @@ class Table:
         self.origins: dict[tuple[str, str], tuple[Row | None, ...]] = {}
         self._missing: dict[str, list[str]] = {}
         self._told: set[tuple[int, int]] = set()
+        self._answers: dict[tuple[str, ...], tuple[list[int], list[int]]] = {}
+        # Cells whose last branch is there for answers that the declarations exclude.
+        self._guarded: set[tuple[str, str]] = set()
         self._rows()
         for state in names.states.values():
             for event in names.events.values():
@@ -125,6 +129,11 @@ class Table:
                 self.findings.add((*path, "unless"), "contradictory-guards", text)
                 return None
             wanted[name] = False
+        for pair in names.exclusions:
+            if all(wanted.get(name) is answer for name, answer in pair):
+                key = "if" if pair[1][1] else "unless"
+                self.findings.add((*path, key), "contradictory-guards", f"{_apart(pair)}: the row is never taken")
+                return None
         return tuple(wanted.items())
 
     def _claim(self, document: RowDoc | ReasonedDoc, row: Row) -> None:
@@ -241,26 +250,55 @@ class Table:
             self.origins[key] = (row,)
             return
         claims.sort()
-        taken, left = self._taken(key, claims)
+        taken, left, wrong = self._taken(key, claims)
         branches = [Branch(row.guards, self._decision(row, state, event)) for row in taken]
         if left is not None:
             if state.final is None and self._silence(state, event):
                 self._derived(state, event)
                 return
             self._missing_when(state, event, left)
+        elif wrong is not None:
+            decision = Decision(state.name, event.name, IMPOSSIBLE, state.name, True, (), None, wrong)
+            branches.append(Branch((), decision))
+            self._guarded.add(key)
         elif branches[-1].guards:
             # The rows before it leave only this way: what it asks is known by then.
             branches[-1] = attrs.evolve(branches[-1], guards=())
         self.cells[key] = tuple(branches)
         self.origins[key] = tuple(taken)
 
-    def _taken(self, key: tuple[str, str], claims: list[Claim]) -> tuple[list[Row], str | None]:
-        """The rows that can be taken, in the order they are asked, and when none is (None: never)."""
+    def as_declared(self) -> dict[tuple[str, str], Cell]:
+        """The cells without the branches for answers that the declarations exclude."""
+        return self.cells | {key: self.cells[key][:-1] for key in self._guarded}
+
+    def _answers_of(self, guards: list[str]) -> tuple[list[int], list[int]]:
+        """The valuations of these guards that the declarations allow, and those that they exclude. All are allowed
+        when nothing else would be left."""
+        known = self._answers.get(tuple(guards))
+        if known is None:
+            bits = {name: 1 << index for index, name in enumerate(guards)}
+            among = [pair for pair in self.names.exclusions if pair[0][0] in bits and pair[1][0] in bits]
+            allowed: list[int] = []
+            excluded: list[int] = []
+            for valuation in range(1 << len(guards)):
+                held = (all(bool(valuation & bits[name]) is answer for name, answer in pair) for pair in among)
+                (excluded if any(held) else allowed).append(valuation)
+            if not allowed:
+                self.names.unsure = True
+                text = f"no answers of {', '.join(guards)} are left by what their declarations exclude"
+                self.findings.add(("guards", guards[0]), "contradictory-guards", text)
+                allowed, excluded = excluded, []
+            known = self._answers[tuple(guards)] = allowed, excluded
+        return known
+
+    def _taken(self, key: tuple[str, str], claims: list[Claim]) -> tuple[list[Row], str | None, str | None]:
+        """The rows that can be taken, in the order they are asked; when none is (None: never), and what the guards
+        must have answered, against their declarations, when none is taken all the same (None: it can't be)."""
         guards = sorted({name for *_, row in claims for name, _ in row.guards})
         if len(guards) > MAX_GUARDS:
-            return self._taken_of_many(key, claims)
+            return *self._taken_of_many(key, claims), None
         bits = {name: 1 << index for index, name in enumerate(guards)}
-        remaining = list(range(1 << len(guards)))
+        remaining, excluded = self._answers_of(guards)
         taken: list[Row] = []
         seen: list[Claim] = []
         for claim in claims:
@@ -272,13 +310,14 @@ class Table:
                 row.taken = True
                 taken.append(row)
                 remaining = [valuation for valuation in remaining if valuation & mask != value]
+                excluded = [valuation for valuation in excluded if valuation & mask != value]
             else:
                 self._contradicted(key, claim, seen)
                 continue
             seen.append(claim)
-        if not remaining:
-            return taken, None
-        return taken, " and ".join(f"{'' if remaining[0] & bits[name] else 'not '}{name}" for name in guards)
+        if remaining:
+            return taken, _worded(remaining[0], bits), None
+        return taken, None, f"its guards answered what is excluded: {_worded(excluded[0], bits)}" if excluded else None
 
     def _taken_of_many(self, key: tuple[str, str], claims: list[Claim]) -> tuple[list[Row], str | None]:
         taken: list[Row] = []
@@ -370,7 +409,7 @@ class Table:
                 text = f"event {row.silent.name!r} comes in none of these states, so the row is never taken"
                 self.findings.add((*row.path, "on"), code, text)
             else:
-                self.findings.add(row.path, "shadowed-row", "every cell of this row is settled by narrower rows")
+                self.findings.add(row.path, "shadowed-row", "every cell of this row is settled by rows that go first")
 
     def _unhandled(self) -> None:
         doc = self.names.doc
@@ -383,6 +422,15 @@ class Table:
                     where = dict(self.names.each(doc.states[name].deadlines, path)).get(event, path)
                     text = f"deadline {event!r} is armed in {name!r} and leads nowhere: say where it goes"
                     self.findings.add(where, "unhandled-timer", text)
+
+
+def _worded(valuation: int, bits: Mapping[str, int]) -> str:
+    return " and ".join(f"{'' if valuation & bit else 'not '}{name}" for name, bit in bits.items())
+
+
+def _apart(pair: Exclusion) -> str:
+    (one, holds), (other, _) = pair
+    return f"guards {one!r} and {other!r} are never both {'true' if holds else 'false'}"
 
 
 def _leads(decision: Decision) -> bool:

@@ -8,7 +8,7 @@ from scxlife.fsm.durations import parse_duration
 
 
 def duration(text: str) -> float:
-    """An argparse type: seconds, 0 or more."""
+    """An argparse type: a number with its unit, as seconds, 0 or more."""
     try:
         return parse_duration(text)
     except ValueError as error:
@@ -16,7 +16,7 @@ def duration(text: str) -> float:
 
 
 def positive_duration(text: str) -> float:
-    """An argparse type: seconds, more than 0."""
+    """An argparse type: a number with its unit, as seconds, more than 0."""
     seconds = duration(text)
     if seconds == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no time at all: write a longer duration, such as 30s")

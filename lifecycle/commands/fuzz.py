@@ -40,7 +40,7 @@ EPILOG = """exit codes:
   130  interrupted by Ctrl-C, whatever was found until then; 143 by SIGTERM
 
 examples:
-  scxlife fuzz --seconds 60
+  scxlife fuzz --seconds 60s
   scxlife fuzz --examples 100000 --jobs 2 --seed 7 --coverage
   scxlife fuzz --profile 6.12 --profile no-network
   scxlife fuzz --seconds 1h --seed 8 --database redis://fuzz.example:6379/0

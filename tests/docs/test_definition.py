@@ -18,6 +18,7 @@ TITLES = {
     "SettingDoc": "settings",
     "EventDoc": "events",
     "StateDoc": "states",
+    "GuardDoc": "guards",
     "ActionDoc": "actions",
     "OutcomeDoc": "outcomes",
     "RowDoc": "rows",

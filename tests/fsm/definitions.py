@@ -438,7 +438,7 @@ class Draft:
             "machine": "drawn",
             "version": 1,
             "initial": self.living[0],
-            "settings": {name: {"value": value} for name, value in self.settings.items()},
+            "settings": {name: _setting(value) for name, value in self.settings.items()},
             "sources": dict.fromkeys(self.sources, "sensor"),
             "outcomes": {"good": {}, "bad": {"reasons": {"worse": "it got worse", "worst": "nothing is worse"}}},
             "guards": dict.fromkeys(self.guards, "is it so?"),
@@ -454,6 +454,11 @@ class Draft:
         for row in self.rows:
             document.setdefault(SECTIONS[row.kind], []).append(_row_document(row, self._starts_over(row)))
         return document
+
+
+def _setting(value: float | None) -> dict[str, Any]:
+    """A timer's setting as it is written: a duration with its unit, no time at all with a reason."""
+    return {"value": None if value is None else f"{value}s"} | ({"zero": "it is so"} if value == 0 else {})
 
 
 def _taken(rows: Sequence[Row]) -> list[Row]:

@@ -90,7 +90,7 @@ CASES: list[tuple[str, str, str]] = [
     ("wrong-type", "no names", SWITCH + "ignore: [{⟦in⟧: [], on: go, because: x}]\n"),
     ("wrong-type", "a duration without sense", SWITCH + "settings: {x: {value: ⟦5 parsecs⟧}}\n"),
     ("wrong-type", "a timer that is no duration",
-     HEAD + "events: {go: {source: caller}, out: {⟦timer⟧: x}}\nsettings: {x: {value: never}}\n"
+     HEAD + "events: {go: {source: caller}, out: {timer: x}}\nsettings: {x: {value: ⟦never⟧}}\n"
      "states:\n  a: {no-deadline: x}\n  b: {deadlines: out}\n"
      "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: [go, out], to: a}\n"),
     ("bad-name", "a space", SWITCH + "settings: {⟦a b⟧: {value: 5}}\n"),
@@ -138,6 +138,10 @@ CASES: list[tuple[str, str, str]] = [
      + "settings: {t: {value: 5s}}\n"),
     ("not-a-timer", "a caller's event", SWITCH.replace("b: {no-deadline: it waits}", "b: {deadlines: ⟦go⟧}")),
     ("no-deadline", "nothing said", SWITCH.replace("b: {no-deadline: it waits}", "⟦b⟧: {}")),
+    ("zero-deadline", "a timer of no time",
+     HEAD + "events: {go: {source: caller}, out: {timer: x}}\nsettings: {x: {value: ⟦0s⟧}}\n"
+     "states:\n  a: {no-deadline: x}\n  b: {deadlines: out}\n"
+     "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: [go, out], to: a}\n"),
     ("no-deadline", "both said", HEAD + "events: {go: {source: caller}, out: {timer: t}}\nsettings: {t: {value: 5s}}\n"
      "states:\n  a: {no-deadline: x}\n  b: {deadlines: out, ⟦no-deadline⟧: x}\n"
      "rows:\n  - {in: a, on: go, to: b}\n  - {in: b, on: [go, out], to: a}\n"),

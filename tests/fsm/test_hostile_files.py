@@ -145,6 +145,7 @@ TIMED = (
     + "  - {in: lit, on: out, to: dark}\n"
 )
 NO_DURATION = ["1" + "0" * 400, "1e400", ".inf", ".nan", "-5", "-1s", "soon", "true", "2000d"]
+NO_DURATION += ["500", "0", "1.5", "99999999999999999999", "9999h", "99999999999999999999s", "'5s'", "PT5S", "5min"]
 
 
 @pytest.mark.parametrize("value", NO_DURATION)
@@ -156,6 +157,19 @@ def test_a_timer_takes_only_what_a_clock_can_wait_for(value: str) -> None:
 def test_a_profile_gives_a_timer_only_what_a_clock_can_wait_for(value: str) -> None:
     profile = f"settings: {{t: {{value: 1s}}}}\nprofiles: {{p: {{settings: {{t: {value}}}}}}}\n"
     assert [code for code, *_ in told(TIMED + profile)] == ["wrong-type"]
+
+
+def test_a_deadline_of_no_time_needs_a_reason() -> None:
+    assert told(TIMED + "settings: {t: {value: 0s}}\n") == [("zero-deadline", 13, 23)]
+    profile = "settings: {t: {value: 1s}}\nprofiles: {p: {settings: {t: 0ms}}}\n"
+    assert told(TIMED + profile) == [("zero-deadline", 14, 30)]
+    reasoned = loads(TIMED + "settings: {t: {value: 0s, zero: nobody reads}}\n")
+    assert reasoned.settings == {"t": 0.0}
+    assert type(reasoned.settings["t"]) is float
+
+
+def test_a_setting_that_is_no_timers_may_be_any_number() -> None:
+    assert loads(LAMP + "settings: {x: {value: 0s}, y: {value: 500}}\n").settings == {"x": 0.0, "y": 500}
 
 
 @pytest.mark.parametrize("number", ["0755", "010", "007", "0b11", "1_000", "1:30"])

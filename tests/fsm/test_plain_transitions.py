@@ -125,7 +125,7 @@ format: 1
 machine: light
 version: 1
 initial: dark
-settings: {patience: {value: 1000}}
+settings: {patience: {value: 1000s}}
 actions:
   glow: it lights up
   fade: less light

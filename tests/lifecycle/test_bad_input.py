@@ -285,7 +285,7 @@ def run_on_disk(disk: str, folder: Path, *words: object) -> tuple[int, dict[str,
     """The CLI's exit code, its outcome and its stderr, with the log on a disk that is mounted for this run only."""
     (folder / "disk").mkdir()
     mount = DISKS[disk].format(disk=folder / "disk")
-    options = ["run", "--json", "--for", "0", "--log", folder / "disk" / "log", "--ready", f"file:{folder}/ready", "--"]
+    options = ["run", "--json", "--for=0s", "--log", folder / "disk" / "log", "--ready", f"file:{folder}/ready", "--"]
     done = subprocess.run(
         [*PRIVATE_MOUNTS, "sh", "-c", f'{mount} || exit 98; exec "$@"', "sh", *SCXLIFE, *options, *map(str, words)],
         capture_output=True,
@@ -316,14 +316,16 @@ def test_a_log_that_fills_its_disk_does_not_stop_the_program(tmp_path: Path, dis
 
 
 @pytest.mark.parametrize("setting", ["liveness", "attach_timeout", "stop_grace", "run_for"])
-@pytest.mark.parametrize("value", [-1.0, -1e-9, float("nan"), float("inf"), 1e400, -float("inf"), True, "1s"])
+@pytest.mark.parametrize("value", [-1.0, -1e-9, float("nan"), float("inf"), 1e400, -float("inf"), True, "1s", 1e300])
 def test_a_setting_that_is_no_duration_is_refused(setting: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"setting {setting} is a duration in seconds"):
         profile("none").with_settings(**{setting: value})
 
 
 @pytest.mark.parametrize("option", ["--liveness", "--attach-timeout", "--attach-at-most", "--stop-grace", "--for"])
-@pytest.mark.parametrize("text", ["-1", "-1s", "nan", "inf", "1e400", "1y", "367d", "9" * 400, "", " ", "1,5s", "²"])
+@pytest.mark.parametrize(
+    "text", ["5", "0", "-1", "-1s", "nan", "inf", "1e400", "1y", "367d", "9" * 400, "", " ", "1,5s", "²"]
+)
 def test_a_duration_that_is_none_is_a_line_that_says_what_would_be_right(
     option: str, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -334,7 +336,7 @@ def test_a_duration_that_is_none_is_a_line_that_says_what_would_be_right(
     assert ended.value.code == USAGE
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"argument {option}: " in last
-    assert "a number and a unit, such as 50ms" in last or "longer than a year" in last
+    assert " is not a duration: " in last or "longer than a year" in last
 
 
 def test_a_negative_duration_in_a_word_of_its_own_is_refused_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,7 +360,7 @@ def test_no_time_at_all_is_a_duration_like_any_other(life: Life, setting: str) -
     assert outcome.name != "left-running" or setting in ("kill_timeout", "release_timeout")
 
 
-@pytest.mark.parametrize("forever", [366 * 86400.0, 1e300])
+@pytest.mark.parametrize("forever", [300 * 86400.0, 366 * 86400.0])
 def test_a_year_of_everything_does_not_keep_a_dead_program_waiting(life: Life, forever: float) -> None:
     timers = dict.fromkeys(("liveness", "attach_timeout", "attach_at_most", "stop_grace", "run_for"), forever)
     outcome = life.run(profile("none", **timers), "ends", "code", 4)

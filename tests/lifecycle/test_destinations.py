@@ -243,7 +243,7 @@ def test_L4_a_file_that_is_none_ends_no_reader(tmp_path: Path, command: list[str
 # -- durations
 
 
-@pytest.mark.parametrize("text", ["1h30m", "5", "0.2", "1m30s", "250ms", "1d12h", " 2 s "])
+@pytest.mark.parametrize("text", ["1h30m", "1m30s", "250ms", "1d12h", " 2 s "])
 def test_L4_a_duration_in_any_spelling_is_taken(text: str) -> None:
     assert run("--liveness", text, "--log", "/dev/null", "--", "false").returncode == 10
 
@@ -252,12 +252,13 @@ def test_L4_a_duration_in_any_spelling_is_taken(text: str) -> None:
     "words",
     [
         ("run", "--for", "-1", "--", "true"),
+        ("run", "--for", "5", "--", "true"),
         ("run", "--for=5 parsecs", "--", "true"),
         ("run", "--restart", "always", "--start-limit", "-1", "--", "true"),
-        ("run", "--restart", "always", "--start-window", "0", "--", "true"),
+        ("run", "--restart", "always", "--start-window", "0s", "--", "true"),
         ("run", "--restart", "always", "--start-limit", "1e99", "--", "true"),
-        ("ctl", "--control", "/none", "--timeout", "0", "status"),
-        ("fuzz", "--seconds", "0"),
+        ("ctl", "--control", "/none", "--timeout", "0s", "status"),
+        ("fuzz", "--seconds", "0s"),
         ("run", "--notify-fd", "-1", "--", "true"),
     ],
 )

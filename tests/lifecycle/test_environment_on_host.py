@@ -18,7 +18,7 @@ def environment_of_the_child(tmp_path: Path) -> list[str]:
     log = tmp_path / "log"
     ready = tmp_path / "ready"
     program = str(PROGRAMS / "tells_its_environment")
-    assert main(["run", "--ready", f"file:{ready}", "--for", "0", "--log", str(log), "--", program, str(ready)]) == 0
+    assert main(["run", "--ready", f"file:{ready}", "--for", "0s", "--log", str(log), "--", program, str(ready)]) == 0
     return log.read_text().splitlines()
 
 

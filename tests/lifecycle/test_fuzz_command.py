@@ -97,7 +97,7 @@ def test_ctrl_c_ends_it_with_what_was_found(tmp_path: Path) -> None:
     planting += f"properties.PROPERTIES[{PLANTED!r}] = lambda done: ['somebody was'] if done.started else []; "
     command = [sys.executable, "-c", f"{planting} sys.exit(main(sys.argv[1:]))"]
     attack = subprocess.Popen(
-        [*command, "fuzz", "--seconds", "600", "--jobs", "2", "--keep", str(tmp_path)],
+        [*command, "fuzz", "--seconds", "600s", "--jobs", "2", "--keep", str(tmp_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

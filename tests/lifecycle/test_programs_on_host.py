@@ -159,7 +159,7 @@ def test_E5_the_daemon_of_a_double_fork_is_not_mistaken_for_its_parent_and_goes_
 def test_E5_where_no_cgroup_can_be_made_that_is_said(tmp_path: Path) -> None:
     """The group has to do then: in a mount namespace without a cgroup file system."""
     ready = tmp_path / "ready"
-    words = ["--json", "--for", "0", "--ready", f"file:{ready}", "--log", str(tmp_path / "log"), "--"]
+    words = ["--json", "--for", "0s", "--ready", f"file:{ready}", "--log", str(tmp_path / "log"), "--"]
     done = subprocess.run(
         [
             "unshare",

@@ -134,7 +134,7 @@ properties.PROPERTIES["planted"] = lambda done: [
 sys.exit(main(sys.argv[1:]))
 """
     ours = subprocess.Popen(
-        [sys.executable, "-c", planted, "fuzz", "--seconds", "100", "--database", redis.url, "--keep", tmp_path / "k"],
+        [sys.executable, "-c", planted, "fuzz", "--seconds", "100s", "--database", redis.url, "--keep", tmp_path / "k"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
