@@ -205,7 +205,7 @@ class Chart:
 
 def seconds_text(seconds: float) -> str:
     """A duration as the format writes it; `null` for one that a deadline can't have."""
-    from scxlife.fsm.durations import LONGEST
+    from scxlife.fsm.definition import LONGEST
 
     if not 0 < seconds <= LONGEST:
         return "null"

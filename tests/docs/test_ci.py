@@ -62,7 +62,9 @@ def test_the_commands_of_a_pipeline_do_what_they_are_for(tmp_path: Path) -> None
     checked = [f"{emulated(command)} || exit 1" for command in commands()]
     printed = play(Session((*checked, "echo all done"), "", 0), tmp_path)
     assert printed.endswith(
-        "outcome stopped: the same\nsettings of its own: cadence 0.2, parent_death_signal null, log_limit 67108864\nall done\n"
+        "outcome stopped: the same\n"
+        "settings of its own: cadence 0.2, parent_death_signal null, log_limit 67108864\n"
+        "all done\n"
     ), printed
     assert [name for name in KEPT if not (tmp_path / name).exists()] == []
 
