@@ -68,11 +68,12 @@ def test_row_22_a_guest_that_ends_well_and_has_told_no_outcome_is_unconfirmed(sp
 
 
 def test_row_23_an_error_of_pid_1_is_told_and_is_no_verdict_about_the_scheduler(kernel: Path) -> None:
-    # A module of its own that is gone when it is wanted, for the first source.
-    code, outcome, said = vm(kernel, "--setup", "rm $(find /scxlife -name 'kernel_log.*')", "--", "sleep", "60")
+    # A module of its own that is gone when it is wanted, as there is more than one scheduler.
+    gone = ("--setup", "rm $(find /scxlife -name 'guest_operations.*')", "--stage", "other=scx_simple")
+    code, outcome, said = vm(kernel, *gone, "--", "sleep", "60")
     assert (code, outcome["outcome"], outcome["guest"]) == (15, "guest-failed", "init-failed")
     assert outcome["reason"].startswith("ModuleNotFoundError: ")
-    assert "kernel_log" in outcome["reason"]
+    assert "guest_operations" in outcome["reason"]
     assert f"outcome    guest-failed: init-failed: {outcome['reason']}" in said
     # The traceback, for whoever reads the console; then the reboot, and no panic.
     console = "\n".join(outcome["console_tail"])
