@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .lint import Report, check
     from .loader import load, loads
     from .machinery import prepare
+    from .misuse import Misuse
     from .problems import DefinitionError, Place, Problem
     from .registry import DeclaredSource, SourceError, SourceMaker, sources_for
-    from .runtime import Ending, MachineError, Misuse, Refused, Runtime, UnknownName
+    from .runtime import Ending, MachineError, Refused, Runtime, UnknownName
     from .snapshot import Snapshot, SnapshotError
     from .sources import EventSource, SourceFactory, Waiter
     from .tape import Tape
@@ -36,7 +37,7 @@ _HOMES = {
     "EventSource": "sources",
     "Interest": "driver",
     "MachineError": "runtime",
-    "Misuse": "runtime",
+    "Misuse": "misuse",
     "Place": "problems",
     "Problem": "problems",
     "Refused": "runtime",

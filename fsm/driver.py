@@ -8,7 +8,9 @@ import attrs
 
 from .definition import FAULT
 from .events import Event
-from .runtime import Ending, MachineError, Runtime
+from .misuse import expect, is_seconds
+from .problems import did_you_mean
+from .runtime import Ending, MachineError, Runtime, UnknownName
 from .sources import EventSource, SourceFactory, Waiter
 
 
@@ -36,6 +38,15 @@ class Sources:
         *,
         delivered: Callable[[], object] = lambda: None,
     ) -> None:
+        expect(isinstance(runtime, Runtime), "Sources() and Driver() want a Runtime", runtime)
+        expect(isinstance(sources, Mapping), "sources= maps names to factories, as sources_for() gives them", sources)
+        declared = runtime.definition.sources
+        for name, factory in sources.items():
+            if name not in declared:
+                hint = did_you_mean(str(name), declared)
+                raise UnknownName(f"source {name!r} is given and not declared{hint}")
+            expect(callable(factory), f"the factory of source {name!r} is a function that makes one", factory)
+        expect(callable(delivered), "delivered= is a function without arguments", delivered)
         self.runtime = runtime
         self._delivered = delivered
         self._factories = sources
@@ -63,6 +74,7 @@ class Sources:
     def wake(self, ready: Iterable[int], now: float) -> None:
         """Look at the sources of the descriptors in `ready` and at those that wait for a moment, and deliver what they
         tell. `now` is in monotonic seconds. A wake-up without cause is harmless."""
+        expect(is_seconds(now), "wake() wants the present moment in monotonic seconds", now)
         readable = set(ready)
         machine = self.runtime.next_deadline()
         due = machine is not None and machine <= now
@@ -129,6 +141,7 @@ class Sources:
         declared = self.runtime.definition.events
         try:
             for event in self._open[name].drain():
+                expect(isinstance(event, Event), f"source {name!r} is to tell Events", event)
                 if event.name not in declared or declared[event.name].source != name:
                     raise MachineError(f"source {name!r} tells {event.name!r}, which is not declared as an event of it")
                 self.runtime.post(event)
@@ -171,6 +184,12 @@ class Driver(Sources):
 
     def __init__(self, runtime: Runtime, sources: Mapping[str, SourceFactory], waiter: Waiter) -> None:
         super().__init__(runtime, sources)
+        lacking = [name for name in ("poll", "monotonic") if not callable(getattr(waiter, name, None))]
+        expect(
+            not lacking,
+            f"Driver() wants a waiter, such as SelectWaiter(): this has no {' and no '.join(lacking)}",
+            waiter,
+        )
         self._waiter = waiter
 
     def run(self, *first: Event) -> Ending:

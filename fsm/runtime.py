@@ -6,7 +6,6 @@ has an effect: asking the guards, calling the actions, looking at the clock, tel
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,8 +15,9 @@ from . import events as happened
 from .definition import BY_ACTION, FAULT, GO, REJECT, Definition
 from .definition import Action as DeclaredAction
 from .machinery import build
+from .misuse import Misuse, expect, is_seconds
 from .problems import did_you_mean
-from .snapshot import Snapshot, SnapshotError
+from .snapshot import Snapshot, from_data
 from .snapshot import Waiting as Kept
 from .step import Status, Waiting, failure
 
@@ -31,10 +31,6 @@ MAX_IMMEDIATE = 10_000
 
 class MachineError(Exception):
     """The definition was contradicted by what happened: an `impossible` event came, or events never end."""
-
-
-class Misuse(MachineError, TypeError):
-    """The engine is used in a way that can't be meant. The text says what was expected."""
 
 
 class UnknownName(KeyError):
@@ -77,9 +73,9 @@ class Runtime:
         clock: Callable[[], float],
         observer: Observer | None = None,
     ) -> None:
-        _expect(isinstance(definition, Definition), "Runtime() wants a Definition, as load() gives it", definition)
-        _expect(callable(clock), "clock= is a function that gives monotonic seconds, such as time.monotonic", clock)
-        _expect(observer is None or callable(observer), "observer= is a function that is called with records", observer)
+        expect(isinstance(definition, Definition), "Runtime() wants a Definition, as load() gives it", definition)
+        expect(callable(clock), "clock= is a function that gives monotonic seconds, such as time.monotonic", clock)
+        expect(observer is None or callable(observer), "observer= is a function that is called with records", observer)
         _match("action", definition.actions, actions)
         _match("guard", definition.guards, guards)
         self.definition = definition
@@ -149,10 +145,15 @@ class Runtime:
         MachineError for a deadline, from a guard, and for the second event of one run of an action; Misuse for what is
         no Event."""
         if type(event) is not happened.Event:
-            _expect(isinstance(event, happened.Event), _wants_event("post", event), event)
-        heard = self._heard.get(event.name)
+            expect(isinstance(event, happened.Event), _wants_event("post", event), event)
+        name, data = event.name, event.data
+        if type(data) is not dict and data is not happened.NOTHING:
+            expect(isinstance(data, Mapping), f"the data of event {name!r} is a mapping of facts", data)
+        if type(name) is not str:
+            expect(isinstance(name, str), "the name of an event is a text", name)
+        heard = self._heard.get(name)
         if heard is None or heard.timer is not None or self._busy:
-            self._may_be_posted(event.name)
+            self._may_be_posted(name)
         self._post(event)
 
     def _may_be_posted(self, name: str) -> None:
@@ -257,18 +258,17 @@ class Runtime:
     def restore(self, snapshot: Snapshot, *, elapsed: float = 0.0) -> None:
         """Go on where `snapshot` was taken, instead of `start()`: no entry action runs. `elapsed` seconds are taken
         off every deadline; one that is over by now is due at once. Raises MachineError when it was started already,
-        Misuse for what is no Snapshot (`from_data` makes one of data), SnapshotError for one of another machine.
+        Misuse for what is no Snapshot (`from_data` makes one of data), SnapshotError for one of another definition.
         """
         self._free("restore()")
         wanted = "restore() wants a Snapshot; of data that was kept, snapshot.from_data(data, definition) makes one"
-        _expect(isinstance(snapshot, Snapshot), wanted, snapshot)
-        _expect(_is_seconds(elapsed), "elapsed= is the number of seconds that went by", elapsed)
+        expect(isinstance(snapshot, Snapshot), wanted, snapshot)
+        expect(is_seconds(elapsed), "elapsed= is the number of seconds that went by", elapsed)
         if self.started:
             raise MachineError("the machine runs already: restore a fresh runtime, instead of start()")
-        ours, theirs = (self.definition.name, self.definition.version), (snapshot.machine, snapshot.version)
-        if ours != theirs:
-            raise SnapshotError("the snapshot is of machine {} {}, the definition is {} {}".format(*theirs, *ours))
-        self._tell("restore", elapsed=elapsed, snapshot=snapshot.as_data())
+        data = snapshot.as_data()
+        from_data(data, self.definition)
+        self._tell("restore", elapsed=elapsed, snapshot=data)
         self._status.restore(
             snapshot, [kept.event for kept in (*snapshot.inbox, *snapshot.deferred)], self._clock(), elapsed
         )
@@ -287,7 +287,7 @@ class Runtime:
         MachineError inside an action, a guard or an observer."""
         if self._busy:
             self._free("expire()")
-        _expect(_is_seconds(now), "expire() wants the present moment in monotonic seconds", now)
+        expect(is_seconds(now), "expire() wants the present moment in monotonic seconds", now)
         due = self._status.expire(now)
         for at, name in due:
             late = now - at
@@ -419,24 +419,9 @@ class Runtime:
         return MachineError(f"{kind} {name} failed, and the machine declares no event {FAULT!r}")
 
 
-def _expect(right: bool, wanted: str, found: object) -> None:
-    """Raise Misuse unless it is `right`."""
-    if not right:
-        raise Misuse(f"{wanted}; it was given {_shown(found)}")
-
-
-def _shown(found: object) -> str:
-    text = repr(found)
-    return f"{text if len(text) < 60 else text[:57] + '...'} ({type(found).__name__})"
-
-
 def _wants_event(what: str, found: object) -> str:
     example = f"Event({found!r})" if isinstance(found, str) else 'Event("name")'
     return f"{what}() wants an Event: {what}({example})"
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _answer(result: object) -> bool:
@@ -472,7 +457,7 @@ def _runs_later(function: Any) -> bool:
 def _match(kind: str, declared: Mapping[str, object], given: Mapping[str, object]) -> None:
     """Raise UnknownName unless exactly the declared names are given (a misspelt one would never be called), and Misuse
     for what is no plain function."""
-    _expect(isinstance(given, Mapping), f"{kind}s= maps each name to its function", given)
+    expect(isinstance(given, Mapping), f"{kind}s= maps each name to its function", given)
     missing = sorted(declared.keys() - given.keys())
     if missing:
         raise UnknownName(f"no {kind} is given for {', '.join(missing)}")
@@ -480,7 +465,7 @@ def _match(kind: str, declared: Mapping[str, object], given: Mapping[str, object
     if unknown:
         raise UnknownName(f"{kind} {unknown[0]!r} is given and not declared{did_you_mean(unknown[0], declared)}")
     for name, function in given.items():
-        _expect(callable(function), f"{kind} {name!r} is to be a function of an event", function)
+        expect(callable(function), f"{kind} {name!r} is to be a function of an event", function)
         if _runs_later(function):
             raise Misuse(
                 f"{kind} {name!r} is an `async def` or a generator, which a call does not run: make it a plain "

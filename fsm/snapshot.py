@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import attrs
 
 from .definition import Definition
 from .events import Event
+from .misuse import expect, is_seconds
 
 FORMAT = 1
 
@@ -76,6 +76,7 @@ def _as_data(waiting: Waiting) -> dict[str, Any]:
 
 def from_data(data: object, definition: Definition) -> Snapshot:
     """The snapshot in `data`, checked against the definition. Raises SnapshotError, which says what does not fit."""
+    expect(isinstance(definition, Definition), "from_data() wants the definition of the machine second", definition)
     whole = _Field("snapshot", data)
     if (form := whole["format"].whole()) != FORMAT:
         raise SnapshotError(f"this version reads snapshots of format {FORMAT}, not {form}")
@@ -83,7 +84,7 @@ def from_data(data: object, definition: Definition) -> Snapshot:
     if (machine, version) != (definition.name, definition.version):
         ours = f"{definition.name} {definition.version}"
         raise SnapshotError(f"the snapshot is of machine {machine} {version}, the definition is {ours}")
-    return Snapshot(
+    snapshot = Snapshot(
         machine,
         version,
         whole["state"].one_of(definition.states),
@@ -99,6 +100,22 @@ def from_data(data: object, definition: Definition) -> Snapshot:
         _texts(whole["ending"], 3),
         whole["fault"].text() if whole["fault"].value is not None else None,
     )
+    _check_numbers(snapshot, definition)
+    return snapshot
+
+
+def _check_numbers(snapshot: Snapshot, definition: Definition) -> None:
+    """What is numbered has numbers that a run can give."""
+    if snapshot.entered < 1:
+        raise SnapshotError("snapshot.entered: a machine that runs has entered one state at least")
+    waiting = (*snapshot.inbox, *snapshot.deferred)
+    for each in waiting:
+        rank = definition.events[each.event.name].rank
+        if each.rank != rank:
+            raise SnapshotError(f"event {each.event.name} has rank {rank} in the definition, not {each.rank}")
+    orders = [each.order for each in waiting]
+    if len(set(orders)) < len(orders) or not all(0 < order <= snapshot.order for order in orders):
+        raise SnapshotError(f"snapshot.order: each event has a number of its own, from 1 to {snapshot.order}")
 
 
 def _waiting(item: _Field, definition: Definition) -> Waiting:
@@ -149,9 +166,9 @@ class _Field:
         return self.value
 
     def number(self) -> float:
-        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)) or not math.isfinite(self.value):
+        if not is_seconds(self.value):
             raise self._wrong("a number")
-        return float(self.value)
+        return float(self.value)  # type: ignore[arg-type]
 
     def one_of(self, names: Any) -> str:
         name = self.text()

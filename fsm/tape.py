@@ -15,6 +15,7 @@ from typing import Any
 
 from .definition import Definition
 from .json_text import json_text
+from .misuse import expect
 
 # 1: what was deferred came back at each change of the state, also where it was only deferred again.
 VERSION = 2
@@ -31,6 +32,10 @@ class Tape:
     """
 
     def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], object]) -> None:
+        expect(isinstance(definition, Definition), "Tape() wants the definition of the machine first", definition)
+        expect(callable(clock), "Tape() wants a function second that gives monotonic seconds", clock)
+        for reader in readers:
+            expect(callable(reader), "what reads a tape is a function that is given lines, such as print", reader)
         self._readers = readers
         self._seq = 0
         self(
@@ -45,6 +50,8 @@ class Tape:
         )
 
     def __call__(self, record: Record) -> None:
+        if type(record) is not dict:
+            expect(isinstance(record, Mapping), "a record is a mapping with `kind` and `t`", record)
         line = _json({"seq": self._seq, **record})
         self._seq += 1
         for reader in self._readers:
