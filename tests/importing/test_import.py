@@ -150,7 +150,9 @@ class XState:
     def __init__(self, config: dict[str, Any], answers: dict[str, bool], definition: Definition) -> None:
         from xstate_statemachine import MachineLogic, SimulatedClock, SyncInterpreter, create_machine
 
-        actions = dict.fromkeys(("click", "flicker", "rattle", "log", "clear", "abort", "countUnknown"), lambda *_: None)
+        actions = dict.fromkeys(
+            ("click", "flicker", "rattle", "log", "clear", "abort", "countUnknown"), lambda *_: None
+        )
         guards = {name: lambda *_, name=name: answers[name] for name in definition.guards}
         self.clock = SimulatedClock()
         machine = create_machine(config, logic=MachineLogic(actions=actions, guards=guards))
@@ -182,6 +184,10 @@ def test_a_configuration_of_xstate_reaches_the_same_states(name: str) -> None:
         answers |= dict.fromkeys(definition.guards.keys() - answers.keys(), False)
         return Imported(definition, answers.__getitem__), XState(config, answers, definition)
 
-    seen = same_states(make, {"loading.after.5s": "5000 ms", "waiting.after.1500ms": "1500 ms"}, steady=("hot",) if name == "lamp" else ())
+    seen = same_states(
+        make,
+        {"loading.after.5s": "5000 ms", "waiting.after.1500ms": "1500 ms"},
+        steady=("hot",) if name == "lamp" else (),
+    )
     # A state with what follows at once is left before anybody could see it.
     assert seen == set(definition.states) - {"shown.closed", "abandoned"}
