@@ -106,7 +106,9 @@ def test_a_deadline_is_sent_late_when_its_state_is_entered_and_cancelled_when_it
     assert dict(sent.attrib) == {"event": "boil_late", "id": "heating.boil_late", "delay": "90s"}
     assert [cancel.get("sendid") for cancel in heating.findall(f"{S}onexit/{S}cancel")] == ["heating.boil_late"]
     (hot,) = [state for state in root.iter(f"{S}state") if state.get("id") == "hot"]
-    assert [send for send in hot.iter(f"{S}send") if send.get("delay")] == [], "a deadline whose setting is unset never comes"
+    assert [send for send in hot.iter(f"{S}send") if send.get("delay")] == [], (
+        "a deadline whose setting is unset never comes"
+    )
 
 
 def test_a_deadline_that_starts_over_is_sent_and_cancelled_under_a_name_of_its_own(tmp_path: Path) -> None:
@@ -115,6 +117,9 @@ def test_a_deadline_that_starts_over_is_sent_and_cancelled_under_a_name_of_its_o
     machine = loads(text, "kettle.yaml")
     accepted(tmp_path, [machine])
     root = ElementTree.fromstring(scxml(machine))
-    assert [send.get("id") for send in root.iter(f"{S}send") if send.get("id")] == ["heating.boil_late", "heating.boil_late_x20_again"]
+    assert [send.get("id") for send in root.iter(f"{S}send") if send.get("id")] == [
+        "heating.boil_late",
+        "heating.boil_late_x20_again",
+    ]
     cancelled = [cancel.get("sendid") for cancel in root.iter(f"{S}cancel")]
     assert cancelled == ["heating.boil_late", "heating.boil_late_x20_again"]
