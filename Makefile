@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := qemu-system-x86 busybox-static stress-ng linux-perf clang-19 llvm-19 lld-19 make libelf-dev zlib1g-dev libssl-dev \
             libcap-dev pkg-config xz-utils graphviz jq gcc libc6-dev binutils flex bison bc zstd systemd man-db mandoc \
-            redis-server s6 plantuml libxml2-utils libqt6scxml6-bin chromium fonts-liberation
+            redis-server s6 plantuml libxml2-utils libqt6scxml6-bin qt6-scxml-dev g++ chromium fonts-liberation \
+            $(if $(shell command -v npm),,nodejs npm)
 JOBS ?= $(shell nproc)
 RUN ?= --scheduler scx_simple -- sleep 3
 SMALL := 6.12

@@ -1,9 +1,13 @@
 """A definition as SCXML, the W3C's State Chart XML: a document that other tools can read, draw and run.
 
-Guards are members of the data `guards`, which whoever runs the machine keeps up to date; actions are logged by their
-names; a deadline is an event that is sent late and cancelled when its state is left. What SCXML has no words for is in
-attributes of a namespace of our own: docs, sources, and for every cell its kind and its reason. A transition without a
-target that does nothing is a cell that ignores, defers, rejects or can't happen. A final state has no cells there.
+An event brings the answers of guards in its data, as `{"guards": {name: true}}`; one that it does not bring is the
+member of the data `guards`. Actions are logged by their names. A deadline is an event that is sent late and cancelled
+when its state is left. A deferred event is kept, with its data, in the data `deferred`, and sent again by the first
+state that has something else for it.
+
+What SCXML has no words for is in attributes of a namespace of our own: docs, sources, and for every cell its kind and
+its reason. A transition without a target that does nothing is a cell that ignores, rejects or can't happen. A final
+state has no cells there.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from scxlife.diagrams.dot_text import one_line
 from scxlife.diagrams.identifiers import coded
-from scxlife.fsm.definition import GO, VERDICT, Branch, Cell, Definition, Event, State
+from scxlife.fsm.decision import stays_deferred
+from scxlife.fsm.definition import DEFER, GO, VERDICT, Branch, Cell, Definition, Event, State
 
 NAMESPACE = "urn:scxlife:definition"
 
@@ -30,6 +35,17 @@ class _Document:
         # Data and states share their identifiers' space.
         states = {_id(name) for name in definition.states}
         self._guards, self._verdict = _free("guards", states), _free("verdict", states)
+        self._deferred, self._kept = _free("deferred", states), _free("kept", states)
+        self._holds = _free("holds", states)
+        # Those that are deferred anywhere, in the order in which they come back.
+        self._deferring = sorted(
+            {
+                event
+                for (_, event), cell in definition.cells.items()
+                if any(branch.decision.kind == DEFER for branch in cell)
+            },
+            key=lambda name: definition.events[name].rank,
+        )
 
     def lines(self) -> Iterator[str]:
         machine = self._machine
@@ -51,7 +67,17 @@ class _Document:
             "data", id=self._guards, expr=f"{{{', '.join(f'{_js(guard)}: false' for guard in machine.guards)}}}"
         )
         yield "    " + _tag("data", id=self._verdict, expr="null")
+        if self._deferring:
+            yield "    " + _tag("data", id=self._deferred, expr="[]")
+            yield "    " + _tag("data", id=self._kept, expr="null")
         yield "  </datamodel>"
+        if machine.guards:
+            yield "  <script>"
+            yield f"    function {self._holds}(name, event) {{"
+            yield "      var brought = event.data &amp;&amp; event.data.guards;"
+            yield f"      return Boolean(brought &amp;&amp; name in brought ? brought[name] : {self._guards}[name]);"
+            yield "    }"
+            yield "  </script>"
         for state in machine.states.values():
             yield from _indented(self._state(state) if state.final is None else self._final(state))
         yield "</scxml>"
@@ -59,7 +85,10 @@ class _Document:
     def _state(self, state: State) -> Iterator[str]:
         yield _open("state", id=_id(state.name), **_told(state))
         armed = [name for name in state.deadlines if self._seconds(name) is not None]
-        yield from _element("onentry", [*map(_log, state.entry), *(self._arm(state, name) for name in armed)])
+        # Deadlines that pass together come in this order.
+        first = sorted(armed, key=lambda name: (self._seconds(name), self._machine.events[name].rank, name))
+        arms = (self._arm(state, name) for name in first)
+        yield from _element("onentry", [*map(_log, state.entry), *arms, *self._back(state)])
         cancelled = [*armed, *(f"{name} again" for name in armed if self._starts_over(state, name))]
         cancels = [_tag("cancel", sendid=_timer(state, name)) for name in cancelled]
         yield from _element("onexit", [*map(_log, state.exit), *cancels])
@@ -78,7 +107,7 @@ class _Document:
     def _transition(self, state: State, event: Event, branch: Branch) -> Iterator[str]:
         decision = branch.decision
         leaves = decision.kind == GO and not decision.internal
-        guards = [f"{'' if wanted else '!'}{self._guards}[{_js(name)}]" for name, wanted in branch.guards]
+        guards = [f"{'' if wanted else '!'}{self._holds}({_js(name)}, _event)" for name, wanted in branch.guards]
         attributes = {
             "event": coded(event.name),
             "cond": " && ".join(guards),
@@ -89,6 +118,9 @@ class _Document:
         exits = len(state.exit) if leaves else 0
         entries = len(self._machine.states[decision.target].entry) if leaves else 0
         content = [_log(name) for name in decision.actions[exits : len(decision.actions) - entries]]
+        if decision.kind == DEFER:
+            kept = f"{self._deferred}.concat([{{name: _event.name, data: _event.data}}])"
+            content.append(_tag("assign", location=self._deferred, expr=kept))
         if decision.verdict:
             content.append(_tag("assign", location=self._verdict, expr=_js(decision.verdict)))
         if decision.again and self._seconds(event.name) is not None:
@@ -100,11 +132,31 @@ class _Document:
         yield from _indented(content)
         yield "</transition>"
 
+    def _back(self, state: State) -> Iterator[str]:
+        """What sends the deferred events again that come back in this state: the lowest rank first."""
+        machine = self._machine
+        back = [name for name in self._deferring if not stays_deferred(machine, state.name, name)]
+        for rank in dict.fromkeys(machine.events[name].rank for name in back):
+            names = [_js(coded(name)) for name in back if machine.events[name].rank == rank]
+            yield _open("foreach", array=self._deferred, item=self._kept)
+            yield "  " + _open("if", cond=f"[{', '.join(names)}].indexOf({self._kept}.name) >= 0")
+            yield "    " + _open("send", eventexpr=f"{self._kept}.name", target="#_internal")
+            yield "      " + _tag("content", expr=f"{self._kept}.data")
+            yield "    </send>"
+            yield "  </if>"
+            yield "</foreach>"
+        if back:
+            others = f"[{', '.join(_js(coded(name)) for name in back)}].indexOf(kept.name) < 0"
+            expr = f"{self._deferred}.filter(function (kept) {{ return {others}; }})"
+            yield _tag("assign", location=self._deferred, expr=expr)
+
     def _arm(self, state: State, name: str, again: str = "") -> str:
         seconds = self._seconds(name)
         assert seconds is not None
-        delay = f"{seconds:.6f}".rstrip("0").rstrip(".")
-        return _tag("send", event=coded(name), id=_timer(state, f"{name}{again}"), delay=f"{delay}s")
+        # Whole numbers: Qt takes no fraction of a second.
+        unit, amount = ("s", seconds) if seconds == int(seconds) else ("ms", seconds * 1000)
+        delay = f"{amount:.3f}".rstrip("0").rstrip(".")
+        return _tag("send", event=coded(name), id=_timer(state, f"{name}{again}"), delay=f"{delay}{unit}")
 
     def _seconds(self, name: str) -> float | None:
         value = self._machine.settings[self._machine.events[name].timer or ""]

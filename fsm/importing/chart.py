@@ -36,14 +36,13 @@ def clean(text: object, longest: int = _LONGEST_TEXT) -> str:
 
 @attrs.define(eq=False)
 class Arrow:
-    """A transition: without `target` it stays. With a `kind` other than `go` nothing is done, for a `reason`."""
+    """A transition: without `target` it stays. `reason` is what the original says of it."""
 
     events: tuple[str, ...]
     target: Node | None = None
     guards: tuple[tuple[str, bool], ...] = ()
     do: tuple[str, ...] = ()
     leaves: str = EXTERNAL
-    kind: str = "go"
     reason: str = ""
     again: bool = False
     remarks: list[str] = attrs.Factory(list)

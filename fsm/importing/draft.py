@@ -194,11 +194,11 @@ def _rows(draft: Draft, node: Node, names: dict[Node, str]) -> None:
                     left += outer.exit if outer is not leaf else ()
                 entered, entries = _enter(arrow.target, domain)
                 to, do = names[entered], (*left, *do, *entries)
-            elif do and arrow.kind == GO and SETTLE in leaf.entry and arrow.events != (ALWAYS,):
+            elif do and SETTLE in leaf.entry and arrow.events != (ALWAYS,):
                 do = (*do, SETTLE)
             row = rows.setdefault(
                 (to, do),
-                Row([], to, do, arrow.guards, arrow.kind, arrow.reason, arrow.again, [] if rows else arrow.remarks),
+                Row([], to, do, arrow.guards, GO, arrow.reason, arrow.again, [] if rows else arrow.remarks),
             )
             row.cells += [(names[leaf], event) for event in arrow.events if _comes(draft, names[leaf], event)]
         draft.rows += rows.values()

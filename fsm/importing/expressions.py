@@ -7,6 +7,8 @@ import re
 from .chart import Chart, clean
 
 _MEMBER = re.compile(r"""\s*[A-Za-z_]\w*\[\s*(['"])([^'"\]]+)\1\s*\]\s*""")
+# As our own export writes it.
+_HOLDS = re.compile(r"(!?)holds_*\('([^'\\]+)', _event\)")
 _WORD = re.compile(r"\s*[A-Za-z_][\w.]*\s*")
 _JOINED = re.compile(r"\s*&&\s*|\s+and\s+|\s*\^\s*")
 _NOT = re.compile(r"\s*(?:!(?!=)|not\s+)\s*")
@@ -19,6 +21,9 @@ def guards(chart: Chart, condition: str) -> tuple[tuple[str, bool], ...]:
     condition = condition.strip()
     if not condition:
         return ()
+    ours = [_HOLDS.fullmatch(part) for part in condition.split(" && ")]
+    if all(ours):
+        return tuple((chart.guard(match[2]), not match[1]) for match in ours if match)
     parts = _parts(condition)
     return tuple(_guard(chart, part) for part in parts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from scxlife.fsm.definition import DEFER, GO, IGNORE, IMPOSSIBLE, KINDS, REJECT
+from scxlife.fsm.definition import IGNORE
 
 from .chart import ALWAYS, INTERNAL, OTHER, Arrow, Chart, Node, clean, seconds_text
 from .expressions import guards
@@ -43,9 +43,11 @@ class _Reader:
             for name in element.get("event").split()
             if element.name in ("transition", "raise", "send")
         }
+        self._known |= {name.removesuffix("*").removesuffix(".") or OTHER for name in self._known if name.endswith("*")}
+        ours = bool(root.get(f"{OURS} version"))
         for data in (each for each in root.within() if each.name == "data"):
             value = data.get("expr") or data.text.strip() or data.get("src")
-            if data.get("id") not in ("guards", "verdict", "deferred") or not chart.doc:
+            if not ours:
                 chart.remarks.append(f"line {data.line}: data {data.get('id')} = {value}; the program keeps it")
         self._states(root, chart.root)
         chart.bounded()
@@ -55,7 +57,7 @@ class _Reader:
             self._initial(chart.root, root)
         for node, element in self.elements:
             self._content(node, element)
-        for script in root.called("script"):
+        for script in () if ours else root.called("script"):
             chart.remarks.append(f"line {script.line}: <script> {script.text or script.get('src')}")
 
     # -- the tree ------------------------------------------------------------------------------------------------
@@ -172,21 +174,15 @@ class _Reader:
             if names[0] in self.targets:
                 arrow.remarks.append(f"line {element.line}: to the history {names[0]}")
         arrow.leaves = INTERNAL if element.get("type") == "internal" else arrow.leaves
-        kind, reason = element.get(f"{OURS} kind"), clean(element.get(f"{OURS} because"))
-        arrow.reason = reason
-        if kind in KINDS and kind != GO:
-            arrow.kind = kind
-        else:
-            content = list(element.children)
-            for send in [child for child in content if self._is_deadline(child)]:
-                if not arrow.target and send.get("event") in arrow.events:
-                    arrow.again = True
-                    content.remove(send)
-            arrow.do = self._do(content, node)
+        arrow.reason = clean(element.get(f"{OURS} because"))
+        content = list(element.children)
+        for send in [child for child in content if self._is_deadline(child)]:
+            if not arrow.target and send.get("event") in arrow.events:
+                arrow.again = True
+                content.remove(send)
+        arrow.do = self._do(content, node)
         if arrow.events == (ALWAYS,) and not arrow.target and not arrow.guards:
             node.remarks.append(f"line {element.line}: a transition without event, condition and target never ends")
-        elif arrow.kind in (REJECT, DEFER, IMPOSSIBLE, IGNORE) and not reason:
-            arrow.reason = "the original says so"
         if arrow.events:
             node.arrows.append(arrow)
 

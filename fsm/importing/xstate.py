@@ -40,7 +40,8 @@ class _Reader:
         chart.bounded()
         if not chart.root.children:
             raise ImportProblem("it has no `states`")
-        self._known = sorted({event for config in self.configs.values() for event in _mapping(config, "on")})
+        known = {event for config in self.configs.values() for event in _mapping(config, "on")}
+        self._known = sorted(known | {name.rstrip(".*") or OTHER for name in known if name.endswith("*")})
         for node, config in self.configs.items():
             if node.children:
                 self._initial(node, config)

@@ -5,20 +5,25 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import random
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
+from tests.diagrams.conftest import FILES as SHIPPED
+from tests.diagrams.interpreters import qt, scion, states
 from transitions import Machine, MachineError
 
+from scxlife.diagrams.scxml import scxml
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.importing.draft import Draft
 from scxlife.fsm.importing.reading import drafted, drafted_object
 from scxlife.fsm.importing.text import draft_text
 from scxlife.fsm.lint import check_text
-from scxlife.fsm.loader import loads
+from scxlife.fsm.loader import load, loads
 
 from .pairs import Imported, same_states
 
@@ -150,7 +155,9 @@ class XState:
     def __init__(self, config: dict[str, Any], answers: dict[str, bool], definition: Definition) -> None:
         from xstate_statemachine import MachineLogic, SimulatedClock, SyncInterpreter, create_machine
 
-        actions = dict.fromkeys(("click", "flicker", "rattle", "log", "clear", "abort", "countUnknown"), lambda *_: None)
+        actions = dict.fromkeys(
+            ("click", "flicker", "rattle", "log", "clear", "abort", "countUnknown"), lambda *_: None
+        )
         guards = {name: lambda *_, name=name: answers[name] for name in definition.guards}
         self.clock = SimulatedClock()
         machine = create_machine(config, logic=MachineLogic(actions=actions, guards=guards))
@@ -182,6 +189,83 @@ def test_a_configuration_of_xstate_reaches_the_same_states(name: str) -> None:
         answers |= dict.fromkeys(definition.guards.keys() - answers.keys(), False)
         return Imported(definition, answers.__getitem__), XState(config, answers, definition)
 
-    seen = same_states(make, {"loading.after.5s": "5000 ms", "waiting.after.1500ms": "1500 ms"}, steady=("hot",) if name == "lamp" else ())
+    seen = same_states(
+        make,
+        {"loading.after.5s": "5000 ms", "waiting.after.1500ms": "1500 ms"},
+        steady=("hot",) if name == "lamp" else (),
+    )
     # A state with what follows at once is left before anybody could see it.
     assert seen == set(definition.states) - {"shown.closed", "abandoned"}
+
+
+# -- SCXML -------------------------------------------------------------------------------------------------------
+
+
+class Microwave:
+    """What the program keeps for the draft, where the original has data."""
+
+    closed, spent = True, 0
+
+    def __init__(self) -> None:
+        self.guards = {"closed": lambda: self.closed, "spent_0": lambda: self.spent == 0}
+        self.does = {"set_spent": self.zero, "set_spent_2": self.more}
+
+    def zero(self) -> None:
+        self.spent = 0
+
+    def more(self) -> None:
+        self.spent += 1
+
+
+class Login:
+    tries = 0
+
+    def __init__(self) -> None:
+        self.guards = {"tries_2": lambda: self.tries > 2, "tries_3": lambda: self.tries < 3}
+        self.does = {"set_tries": self.more, "set_tries_2": self.zero}
+
+    def zero(self) -> None:
+        self.tries = 0
+
+    def more(self) -> None:
+        self.tries += 1
+
+
+@pytest.mark.parametrize("world", [Microwave, Login])
+def test_a_document_of_scxml_reaches_the_same_states_in_qt_and_scion(world: Callable[[], Any]) -> None:
+    name = world.__name__.lower()
+    definition = definition_of(name)
+    chance = random.Random(18)
+    orders: list[dict[str, Any]] = []
+    reached: list[str] = []
+    while len(orders) < 600:
+        kept = world()
+        imported = Imported(definition, lambda guard, kept=kept: kept.guards[guard](), kept.does)
+        if reached:
+            orders.append({"restart": True})
+        reached.append(imported.runtime.state)
+        for _ in range(30):
+            if imported.runtime.ending is not None:
+                break
+            if imported.runtime.next_deadline() is not None and chance.random() < 0.2:
+                imported.expire()
+                orders.append({"advance": 90_000})
+            else:
+                event = chance.choice(imported.comes())
+                imported.send(event)
+                orders.append({"event": event})
+            reached.append(imported.runtime.state)
+    for interpreter in (qt(), scion()):
+        found = states(interpreter, MACHINES / f"{name}.scxml", orders)
+        assert len(found) == len(reached)
+        for number, (active, state) in enumerate(zip(found, reached, strict=True)):
+            ended = definition.states[state].final is not None and not active
+            assert ended or active == [state], f"{interpreter[0]}, after {orders[max(0, number - 9) : number]}"
+    # Those with what follows at once are left before anybody could see them.
+    assert set(reached) == set(definition.states) - {"checking", "ended"}
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_our_own_export_makes_a_draft_that_loads(file: Path) -> None:
+    text = draft_text(drafted(f"{file.stem}.scxml", scxml(load(file)).encode(), None))
+    assert set(loads(text, file.name).states) >= set(load(file).states)
