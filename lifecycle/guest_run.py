@@ -13,14 +13,13 @@ from scxlife.platform.vm import host_files, warm
 from scxlife.platform.vm.cache import ArtifactError, CacheError, Damaged
 from scxlife.platform.vm.frames import EXIT, PROBE, TYPE_NAMES, Frame
 from scxlife.platform.vm.guest import (
-    MIB,
     Completed,
     CutOff,
     GuestResult,
     GuestSpec,
     Interrupted,
     Malformed,
-    MemoryFile,
+    MemoryFiles,
     NotRestored,
     NotStarted,
     OutOfMemory,
@@ -312,7 +311,7 @@ def run_in_guest(
     asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
     told = {**asked, "payload": payload, "on_console_line": on_console_line}
     why = ""
-    if not cold and warm.can_be_saved(spec):
+    if not cold:
         transcript = Transcript(on_tape, on_other, on_log, spec.topology, gets)
         found = _warm(spec, transcript, say, asked, told)
         if not isinstance(found, str):
@@ -365,12 +364,12 @@ def _run(spec: GuestSpec, transcript: Transcript, told: Mapping[str, Any]) -> Gu
     """One guest to its end, with the host's files where it is to have them. Raises ArtifactError, QmpError."""
     if spec.host_files is None:
         return run_guest(spec, on_frame=transcript.hear, **told)
-    saved = None if spec.memory_file is None else spec.memory_file.descriptor
-    size = -(-spec.memory // MIB) * MIB
+    sizes = spec.memory_sizes
+    saved = [None] * len(sizes) if spec.memory_files is None else spec.memory_files.descriptors
     with ExitStack() as stack:
         try:
             share = stack.enter_context(host_files.shared(spec.host_files))
-            memory = stack.enter_context(host_files.own_memory(saved, size))
+            own = [stack.enter_context(host_files.own_memory(*each)) for each in zip(saved, sizes, strict=True)]
         except (host_files.NoSharing, OSError) as error:
             raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
 
@@ -379,7 +378,7 @@ def _run(spec: GuestSpec, transcript: Transcript, told: Mapping[str, Any]) -> Gu
                 monitor.event("RESUME", timeout_s=RESTORE_S)
             share.plug_into(monitor)
 
-        going = attrs.evolve(spec, memory_file=MemoryFile(memory, shared=True))
+        going = attrs.evolve(spec, memory_files=MemoryFiles(tuple(own), shared=True))
         result = run_guest(going, on_frame=transcript.hear, on_hello=on_hello, **told)
         return attrs.evolve(result, stderr_tail=share.lost) if isinstance(result, CutOff) and share.lost else result
 

@@ -11,7 +11,7 @@ import attrs
 from scxlife.platform.vm.accel import Accel
 from scxlife.platform.vm.frames import Frame
 from scxlife.platform.vm.host_files import HostFiles
-from scxlife.platform.vm.topology import Topology
+from scxlife.platform.vm.topology import Topology, arguments
 
 MIB = 1 << 20
 
@@ -21,10 +21,11 @@ class WrongContent(Exception):
 
 
 @attrs.frozen
-class MemoryFile:
-    """An open file that is a guest's memory. What the guest writes is kept in it only if it is ``shared``."""
+class MemoryFiles:
+    """Open files that are a guest's memory, one for each node. What the guest writes is kept in them only if they are
+    ``shared``."""
 
-    descriptor: int
+    descriptors: tuple[int, ...]
     shared: bool
 
 
@@ -64,11 +65,16 @@ class GuestSpec:
     stop_within: float = attrs.field(default=60.0, validator=attrs.validators.gt(0))
     #: An open descriptor of the archive of the run, for a PID 1 that waits for it.
     orders: int | None = None
-    memory_file: MemoryFile | None = None
-    #: What the guest goes on from, instead of booting; its memory is `memory_file`.
+    memory_files: MemoryFiles | None = None
+    #: What the guest goes on from, instead of booting; its memory is `memory_files`.
     saved: Saved | None = None
     #: The host's files that it is given while it waits for its orders. Its memory is shared then.
     host_files: HostFiles | None = None
+
+    @property
+    def memory_sizes(self) -> tuple[int, ...]:
+        """Bytes of the memory of each node."""
+        return arguments(self.topology, self.cpus, self.memory, tcg=True).nodes
 
 
 @attrs.frozen

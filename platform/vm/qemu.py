@@ -111,22 +111,25 @@ def _inherited(spec: GuestSpec) -> tuple[int, ...]:
     return (
         *((spec.initrd,) if isinstance(spec.initrd, int) else ()),
         *(() if spec.control is None else (spec.control.fileno(),)),
-        *(() if spec.memory_file is None else (spec.memory_file.descriptor,)),
+        *(() if spec.memory_files is None else spec.memory_files.descriptors),
     )
 
 
 def _memory(spec: GuestSpec, machine: topology.Arguments) -> list[str]:
     size = f"{sum(machine.nodes) // MIB}M"
-    if len(machine.nodes) > 1:
-        ids = [f"node{node}" for node in range(len(machine.nodes))]
-        kind = "ram" if spec.host_files is None else "memfd,share=on"
-        objects = [f"memory-backend-{kind},id={id},size={size}" for id, size in zip(ids, machine.nodes, strict=True)]
-        return ["-M", "pc", "-m", size, *(word for each in objects for word in ("-object", each)), *machine.numa(ids)]
-    if spec.memory_file is None:
+    several = len(machine.nodes) > 1
+    if spec.memory_files is None and not several:
         return ["-M", "pc", "-m", size]
-    shared = "on" if spec.memory_file.shared else "off"
-    backend = f"memory-backend-file,id=ram,size={size},mem-path=/proc/self/fd/{spec.memory_file.descriptor}"
-    return ["-M", "pc,memory-backend=ram", "-m", size, "-object", f"{backend},share={shared}"]
+    ids = [f"ram{node or ''}" for node in range(len(machine.nodes))]
+    kinds = ["ram"] * len(ids)
+    if spec.memory_files is not None:
+        shared = "on" if spec.memory_files.shared else "off"
+        # A file for each node: QEMU before 8.1 maps one from its start only.
+        kinds = [f"file,share={shared},mem-path=/proc/self/fd/{file}" for file in spec.memory_files.descriptors]
+    words = ["-M", "pc" if several else f"pc,memory-backend={ids[0]}", "-m", size]
+    for kind, id, bytes_of_node in zip(kinds, ids, machine.nodes, strict=True):
+        words += ["-object", f"memory-backend-{kind},id={id},size={bytes_of_node}"]
+    return [*words, *machine.numa(ids)]
 
 
 def _control(spec: GuestSpec) -> list[str]:

@@ -1,8 +1,8 @@
 """Warm images: guests that have booted, saved while their PID 1 waits for its orders.
 
-A guest is restored in a tenth of a second, where booting takes seconds. Its memory is a file in the cache that QEMU
-maps privately, so a page is read when it is first used, any number of guests have the same file, and none changes it.
-What else there is, the state of its devices, is a second file of some 100 KB.
+A guest is restored in a tenth of a second, where booting takes seconds. Its memory is a file in the cache, or one for
+each node, that QEMU maps privately, so a page is read when it is first used, any number of guests have the same file,
+and none changes it. What else there is, the state of its devices, is another file of some 100 KB.
 
 An image is good for one machine: it is keyed by all that the machine consists of. It is made by the first run on that
 machine, which boots for it and then goes on as each later one does.
@@ -41,7 +41,7 @@ from scxlife.platform.vm.guest import (
     GuestResult,
     GuestSpec,
     Interrupted,
-    MemoryFile,
+    MemoryFiles,
     OutOfMemory,
     Panicked,
     Saved,
@@ -77,16 +77,9 @@ class _Failed(Exception):
         self.result = result
 
 
-@attrs.frozen
-class _Digests:
-    memory: str
-    state: str
-    hello: str
-
-
 def entry_of(spec: GuestSpec) -> Path:
     """Where the image of this machine is, or is to be. `spec.initrd` is a path."""
-    bare = attrs.evolve(spec, control=None, host_files=None, memory_file=None, saved=None)
+    bare = attrs.evolve(spec, control=None, host_files=None, memory_files=None, saved=None)
     # All that QEMU is told, but for its descriptors, and the files that it is told of.
     machine = [_FORMAT, command(bare, 0, 0, 0, 0), *map(_identity, (spec.qemu, spec.kernel, Path(str(spec.initrd))))]
     if spec.accel.name == "kvm":
@@ -94,17 +87,13 @@ def entry_of(spec: GuestSpec) -> Path:
     return cache_root() / FOLDER / hashlib.sha256(repr(machine).encode()).hexdigest()[:32]
 
 
-def can_be_saved(spec: GuestSpec) -> bool:
-    """Whether its memory is one file. That of several nodes is not: QEMU before 8.1 maps a file from its start only."""
-    return spec.topology is None or spec.topology.nodes == 1
-
-
 @contextmanager
 def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
     """The same guest, to go on from the image in ``entry``. Raises CacheError when there is none to be trusted."""
-    trusted(entry / MEMORY)
-    trusted(entry / STATE)
-    digests = _digests(entry)
+    sizes = _memories(spec)
+    for name in (*sizes, STATE):
+        trusted(entry / name)
+    digests = _digests(entry, {*sizes, STATE, HELLO})
     with ExitStack() as stack:
 
         def opened(name: str, flags: int) -> int:
@@ -114,20 +103,21 @@ def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
 
         try:
             hello = read_small(entry / HELLO)
-            memory, state = opened(MEMORY, os.O_RDWR), opened(STATE, os.O_RDONLY)
+            memories = {name: opened(name, os.O_RDWR) for name in sizes}
+            state = opened(STATE, os.O_RDONLY)
         except OSError as error:
             raise Damaged(f"{entry} is damaged: {error.strerror}", "it is made again") from error
-        if os.fstat(memory).st_size != -(-spec.memory // MIB) * MIB:
+        if {name: os.fstat(memory).st_size for name, memory in memories.items()} != sizes:
             raise Damaged(f"{entry} is damaged: the memory has another size", "it is made again")
         with suppress(OSError):
             os.utime(entry)
         checked = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         stack.callback(os.close, checked)
-        found: list[_Digests] = []
+        found: list[dict[str, str]] = []
 
         def check() -> None:
             try:
-                found.append(_Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))
+                found.append(_digests_of({**memories, STATE: state}, hello))
             finally:
                 os.eventfd_write(checked, 1)
 
@@ -140,9 +130,8 @@ def restored(spec: GuestSpec, entry: Path) -> Iterator[GuestSpec]:
             checking.join()
             return found == [digests]
 
-        yield attrs.evolve(
-            spec, memory_file=MemoryFile(memory, shared=False), saved=Saved(state, hello, checked, is_sound)
-        )
+        files = MemoryFiles(tuple(memories.values()), shared=False)
+        yield attrs.evolve(spec, memory_files=files, saved=Saved(state, hello, checked, is_sound))
 
 
 def is_saved(entry: Path) -> bool:
@@ -181,7 +170,8 @@ def make(
 
 def described(spec: GuestSpec) -> str:
     """`7.2.13+deb14-amd64, 2 CPUs, 512 MiB, tcg`"""
-    more = f", {' '.join(spec.append)}" if spec.append else ""
+    more = "" if spec.topology is None else f", topology {spec.topology}"
+    more += f", {' '.join(spec.append)}" if spec.append else ""
     return f"{spec.kernel.parent.name}, {spec.cpus} CPUs, {spec.memory // MIB} MiB, {spec.accel.name}{more}"
 
 
@@ -208,24 +198,27 @@ def size_of(entry: Path) -> int:
 def _save(spec: GuestSpec, folder: Path, asked: Mapping[str, Any]) -> dict[str, object]:
     """Boot and save into ``folder``; what the manifest is to say of it."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    memory, state = os.open(folder / MEMORY, flags, 0o600), os.open(folder / STATE, flags, 0o600)
+    sizes = _memories(spec)
+    files = {name: os.open(folder / name, flags, 0o600) for name in (*sizes, STATE)}
+    memories = tuple(files[name] for name in sizes)
     heard: list[frames.Frame] = []
     failure = ""
 
     def save(monitor: Qmp) -> None:
         nonlocal failure
         try:
-            _save_by(monitor, state)
+            _save_by(monitor, files[STATE])
         except QmpError as error:
             failure = str(error)
         with suppress(QmpError):
             monitor.call("quit", timeout_s=_SAVE_S)
 
     try:
-        os.ftruncate(memory, -(-spec.memory // MIB) * MIB)
+        for name, size in sizes.items():
+            os.ftruncate(files[name], size)
         # Nothing runs in it that could be stopped.
         booting = attrs.evolve(
-            spec, orders=None, control=None, memory_file=MemoryFile(memory, shared=True), stop_within=_AT_ONCE
+            spec, orders=None, control=None, memory_files=MemoryFiles(memories, shared=True), stop_within=_AT_ONCE
         )
         result = run_guest(booting, on_frame=heard.append, on_hello=save, **asked)
         if isinstance(result, Interrupted):
@@ -239,10 +232,10 @@ def _save(spec: GuestSpec, folder: Path, asked: Mapping[str, Any]) -> dict[str, 
             raise NotSaved(failure or f"the guest did not come up: {said or 'QEMU ended'}")
         hello = frames.encode(frames.HELLO, 0, heard[0].payload)
         (folder / HELLO).write_bytes(hello)
-        return {"digests": attrs.asdict(_Digests(digest_of_file(memory), digest_of_file(state), _digest_of(hello)))}
+        return {"digests": _digests_of(files, hello)}
     finally:
-        os.close(memory)
-        os.close(state)
+        for file in files.values():
+            os.close(file)
 
 
 def _save_by(monitor: Qmp, state: int) -> None:
@@ -259,12 +252,21 @@ def _save_by(monitor: Qmp, state: int) -> None:
             raise QmpError(f"QEMU could not save: {monitor.call('query-migrate', timeout_s=_SAVE_S)}")
 
 
-def _digests(entry: Path) -> _Digests:
+def _memories(spec: GuestSpec) -> dict[str, int]:
+    """The files of the memory, a node each, and their sizes."""
+    return {f"{MEMORY}{node or ''}": size for node, size in enumerate(spec.memory_sizes)}
+
+
+def _digests(entry: Path, names: set[str]) -> dict[str, str]:
     manifest = read_manifest(entry)
     found = None if manifest is None else manifest.get("digests")
-    if not isinstance(found, dict) or {*found} != {"memory", "state", "hello"}:
+    if not isinstance(found, dict) or {*found} != names:
         raise Damaged(f"{entry} is damaged: its manifest makes no sense", "it is made again")
-    return _Digests(**found)
+    return found
+
+
+def _digests_of(files: Mapping[str, int], hello: bytes) -> dict[str, str]:
+    return {**{name: digest_of_file(file) for name, file in files.items()}, HELLO: _digest_of(hello)}
 
 
 def digest_of_file(descriptor: int) -> str:

@@ -58,7 +58,7 @@ for path in sys.argv[1:]:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("how", [[], ["--cold"]])
+@pytest.mark.parametrize("how", [[], ["--cold"], ["--topology", "numa2"]])
 def test_only_the_folders_of_rw_are_changed_on_the_host(each_kernel: Kernel, tmp_path: Path, how: list[str]) -> None:
     (tmp_path / "data").write_text("of the host")
     (tmp_path / "out").mkdir()

@@ -30,6 +30,7 @@ from scxlife.platform.vm import accel, frames, guest, image, schedulers, warm
 from scxlife.platform.vm.cache import MANIFEST, NotInstalled, cache_root
 from scxlife.platform.vm.frames import encode_begin
 from scxlife.platform.vm.kernels import Kernel
+from scxlife.platform.vm.topology import Topology
 
 # What no two guests may share: the kernel's random numbers, its layout of a new process, a process's own.
 RANDOM = """cat /proc/sys/kernel/random/uuid /proc/sys/kernel/random/boot_id
@@ -154,6 +155,21 @@ def test_a_second_run_does_as_the_first_and_as_one_that_boots(each_guests: Guest
     assert seen[0][0][-1] == "42\n"
     # It was booted and saved by the first, and by no other.
     assert len([line for line in each_guests.said if "boots once" in line]) == 1
+
+
+def test_a_guest_of_several_nodes_is_saved_with_the_memory_of_each(guests: Guests) -> None:
+    guests.spec = attrs.evolve(guests.spec, topology=Topology(2, 1, 1, 1))
+    one_saved(guests)
+    assert {file.name for file in guests.entry.iterdir()} == {"memory", "memory1", "state", "hello", MANIFEST}
+    attempt = guests.run("cat /sys/devices/system/node/online")
+    assert (attempt.failure, attempt.degraded, guests.output) == ("", (), "0-1\n")
+    assert len([line for line in guests.said if "boots once" in line]) == 1
+    _flip(guests.entry / "memory1")
+    attempt = guests.run()
+    assert attempt.failure == ""
+    # The topology is as asked both times, or that would be told here.
+    assert attempt.degraded == ("booted, as no saved guest could go on: it is not what was saved",)
+    assert not guests.entry.exists()
 
 
 def test_two_guests_of_one_image_share_no_random_state(each_guests: Guests) -> None:
