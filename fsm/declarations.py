@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .definition import BY_ACTION, BY_CALLER, FAULT, VERDICT, Action, Event, Exclusion, State
-from .document import NAME, NO_NAMES, Document, Names
+from .document import NAMED, NO_NAMES, Document, Names, ReasonedDoc, RowDoc
 from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
-from .problems import Path, closest, shortened
+from .problems import Path, closest, no_name, shortened
 
 # Of events that arrive together: what an action just said, then facts by the author's ranks, then deadlines.
 ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100
 
-NAMED = ("states", "events", "groups", "views", "guards", "actions", "sources", "settings", "outcomes", "profiles")
 # A file in which more names than this are misspelt is another kind of mistake: looking for each takes its time.
 MAX_SUGGESTIONS = 50
 
@@ -60,6 +59,10 @@ class Declarations:
             self.used.add((kind, name))
             return name
         names = [*among, *also]
+        if kind in ("event", "setting") and _is_time(name):
+            self.unsure = True
+            self.findings.add(path, f"unknown-{kind}", f"{name!r} is a time, and {_INSTEAD_OF_TIME[kind]}")
+            return None
         meant = self.suggestion(name, names)
         if meant is None:
             self.unsure = True
@@ -79,6 +82,31 @@ class Declarations:
         """Every name with its own path, also where one stands without a list."""
         for index, name in enumerate(names):
             yield name, (*path, index)
+
+    def guards_of(self, row: RowDoc | ReasonedDoc, path: Path) -> tuple[tuple[str, bool, Path], ...]:
+        """Each guard that the row names, whether it must hold, and where it stands. What can't be told is taken for a
+        guard of its own."""
+        found = []
+        for key, names, holds in (("if", row.if_, True), ("unless", row.unless, False)):
+            for name, where in self.each(names, (*path, key)):
+                meant = [(name, True)] if name in self.doc.guards else self._expression(name, key, where)
+                if meant is None:
+                    meant = [(self.known("guard", name, self.doc.guards, where) or name, True)]
+                self.used |= {("guard", guard) for guard, _ in meant}
+                found += [(guard, holds is wanted, where) for guard, wanted in meant]
+        return tuple(found)
+
+    def _expression(self, text: str, key: str, path: Path) -> list[tuple[str, bool]] | None:
+        """The guards in an expression of another language, which is reported; None where it is none."""
+        from .habits import expression  # only a mistake pays for it
+
+        read = expression(text, key, self.doc.guards)
+        if read is None:
+            return None
+        self.findings.add(path, "unknown-guard", f"{text!r} is no guard, and nothing is evaluated here; {read.hint}")
+        self.used |= {("guard", guard) for guard in read.guards}
+        self.unsure |= not read.meant
+        return read.meant or [(text, True)]
 
     def all_known(self, kind: str, names: Names, among: Iterable[str], path: Path) -> tuple[str, ...]:
         found = (self.known(kind, name, among, where) for name, where in self.each(names, path))
@@ -104,26 +132,18 @@ class Declarations:
 
     def _form(self) -> None:
         doc = self.doc
-        self._name(doc.machine, ("machine", VALUE))
+        if (text := no_name(doc.machine)) is not None:
+            self.findings.add(("machine", VALUE), "bad-name", text)
         for section in NAMED:
             for name in getattr(doc, section):
-                self._name(name, (section, name))
                 if name in RESERVED.get(section, ()):
                     self.findings.add((section, name), "name-taken", f"{name!r} has a meaning of its own here")
-        for outcome, declared in doc.outcomes.items():
-            for name in declared.reasons:
-                self._name(name, ("outcomes", outcome, "reasons", name))
         for name in doc.groups:
             if name in doc.states:
                 self.findings.add(("groups", name), "name-taken", f"group {name!r} has the name of a state")
         for name in doc.views:
             if name in doc.groups:
                 self.findings.add(("views", name), "name-taken", f"view {name!r} has the name of a group")
-
-    def _name(self, name: str, path: Path) -> None:
-        if NAME.fullmatch(name) is None:
-            text = f"{shortened(name)!r} is no name: a letter, then letters, digits, `_`, `-` or `.`"
-            self.findings.add(path, "bad-name", text)
 
     def _actions(self) -> None:
         for name, action in self.doc.actions.items():
@@ -283,9 +303,28 @@ class Declarations:
                 self.findings.add(("events", name), "unarmed-timer", f"no state has the deadline {name!r}")
 
 
+_INSTEAD_OF_TIME = {
+    "setting": "a timer names a setting: `settings: {NAME: {value: 3m}}`, `timer: NAME`",
+    "event": "a deadline names an event: `events: {NAME: {timer: SETTING}}`",
+}
+# What stands for a time without an end elsewhere.
+_FOREVER = ("infinity", "infinite", "inf", ".inf", "never", "forever", "none", "off")
+
+
+def _is_time(text: str) -> bool:
+    """Whether the text is a time with a unit."""
+    try:
+        parse_duration(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _no_duration(value: object) -> str:
     """Why a setting's value is no duration, and what would be one."""
     written = str(value).lower() if isinstance(value, bool) else str(value)
+    if written.lower() in _FOREVER:
+        return f"{written!r} is not a duration: a deadline that never comes is null"
     try:
         parse_duration(written)
     except ValueError as error:

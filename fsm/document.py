@@ -6,15 +6,15 @@ Nobody compares or prints these classes; what attrs would write for that is most
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import attrs
 
 FORMAT = 1
 
-# What a name may be: it goes into drawings, tapes, Python names and file names. `/` parts an outcome from its reason.
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
+# The sections whose keys are names.
+NAMED = ("states", "events", "groups", "views", "guards", "actions", "sources", "settings", "outcomes", "profiles")
 
 
 class Names(tuple[str, ...]):

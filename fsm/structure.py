@@ -17,11 +17,11 @@ from cattrs.cols import list_structure_factory, mapping_structure_factory
 from cattrs.errors import ClassValidationError, ForbiddenExtraKeysError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, override
 
-from .document import CLASSES, ActionDoc, Document, GuardDoc, Names, Scalar, key_of
+from .document import CLASSES, NAMED, ActionDoc, Document, GuardDoc, Names, Scalar, key_of
 from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
-from .problems import DefinitionError, Path, closest, did_you_mean, shortened
+from .problems import DefinitionError, Path, closest, did_you_mean, no_name, shortened
 from .yaml_reader import Quoted, Word
 
 _KEYS = {field.name: key_of(field) for cls in CLASSES for field in attrs.fields(cls)}
@@ -77,7 +77,9 @@ def _scalar(value: Any, _: Any) -> Any:
         try:
             return Seconds(parse_duration(value))  # numbers were read before: otherwise this is 0755 or 1:30
         except ValueError as error:
-            raise ValueError(f"{error}; what is a text stands in quotes") from None
+            # No number of something at all: perhaps a text was meant.
+            quotes = "; a text that begins with a digit stands in quotes" if "write a number" in str(error) else ""
+            raise ValueError(f"{error}{quotes}") from None
     return str(value)
 
 
@@ -158,12 +160,13 @@ def structure(data: object, findings: Findings) -> Document:
 
     A key that is near to a known one is reported and taken for it, so that one run tells of what follows as well.
     """
+    _check_names(data, findings)
     if not _CONVERTER:
         _CONVERTER.append(_converter())
     try:
         document: Document = _CONVERTER[0].structure(data, Document)
     except (ClassValidationError, TypeError, ValueError) as error:
-        form = _Form(findings)
+        form = _Form(findings, data)
         form.problems(error, ())
         if form.report():
             raise DefinitionError(findings.problems) from None
@@ -173,6 +176,23 @@ def structure(data: object, findings: Findings) -> Document:
                 findings.marks.take_for(path, key, meant)
         return structure(data, findings)
     return document
+
+
+def _mapping(data: object) -> dict[str, object]:
+    return data if isinstance(data, dict) else {}
+
+
+def _check_names(data: object, findings: Findings) -> None:
+    """Report the names that are none, whatever else is wrong."""
+    if not isinstance(data, dict):
+        return
+    declared: list[Path] = [(section, name) for section in NAMED for name in _mapping(data.get(section))]
+    for name, outcome in _mapping(data.get("outcomes")).items():
+        reasons = _mapping(_mapping(outcome).get("reasons"))
+        declared += [("outcomes", name, "reasons", reason) for reason in reasons]
+    for path in declared:
+        if (text := no_name(str(path[-1]))) is not None:
+            findings.add(path, "bad-name", text)
 
 
 def _rename(data: Any, path: Path, key: str, meant: str | None) -> None:
@@ -187,8 +207,12 @@ def _rename(data: Any, path: Path, key: str, meant: str | None) -> None:
 class _Form:
     """Turns cattrs' tree of errors into problems with a place."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, data: Any) -> None:
+        from . import habits  # only a mistake pays for it
+
+        self.habits = habits
         self.findings = findings
+        self.data = data
         self.keys: list[tuple[Path, str, str | None]] = []
         self.missing: list[tuple[Path, str]] = []
         self.others = False
@@ -213,20 +237,40 @@ class _Form:
         elif isinstance(error, ForbiddenExtraKeysError):
             known = [key_of(field) for field in attrs.fields(error.cl)]
             for key in sorted(error.extra_fields):
-                hint = did_you_mean(key, known)
-                if not hint and " " in key:
-                    hint = "; a text with a comma in it stands in quotes"
-                self.findings.add((*path, key), "unknown-key", f"unknown key {shortened(key)!r}{hint}")
-                self.keys.append((path, key, closest(key, known)))
+                self._unknown(error.cl, path, key, known)
         else:
             self.others = True
             code = "yaml-boolean" if isinstance(error, AmbiguousWord) else "wrong-type"
-            self.findings.add((*path, VALUE), code, str(error))
+            wanted = self.habits.shape(path) if isinstance(error, TypeError) else None
+            self.findings.add((*path, VALUE), code, f"{error}; {wanted}" if wanted else str(error))
+
+    def _unknown(self, cls: type, path: Path, key: str, known: list[str]) -> None:
+        """Tell of a key that the class does not have, and take it for the one that was probably meant."""
+        meant, hint = self.habits.renamed(cls, key), self.habits.advice(cls, key)
+        if meant is not None:
+            hint = f": here it is `{meant}`"
+        elif hint is not None:
+            hint = f": {hint}"
+        else:
+            meant, hint = closest(key, known), did_you_mean(key, known)
+            if not hint and " " in key:
+                hint = "; a text with a comma in it stands in quotes"
+            elif not hint and self._nothing_at((*path, key)):
+                hint = "; several names are a list, in brackets: [one, two]"
+        self.findings.add((*path, key), "unknown-key", f"unknown key {shortened(key)!r}{hint}")
+        self.keys.append((path, key, meant))
+
+    def _nothing_at(self, path: Path) -> bool:
+        value = self.data
+        for part in path:
+            value = value[part]
+        return value is None
 
     def report(self) -> bool:
-        """Tell of missing keys, but not of one that a misspelt key stands for. Whether that leaves no document."""
+        """Tell of missing keys, but not of one that an unknown key may stand for. Whether that leaves no document."""
         meant = {(path, key) for path, _, key in self.keys}
-        missing = [(path, key) for path, key in self.missing if (path, key) not in meant]
+        lost = {path for path, _, key in self.keys if key is None}
+        missing = [(path, key) for path, key in self.missing if (path, key) not in meant and path not in lost]
         for path, key in missing:
             self.findings.add(path, "missing-key", f"key {key!r} is missing")
-        return self.others or bool(missing) or not self.keys
+        return self.others or bool(missing) or bool(lost) or not self.keys

@@ -122,13 +122,12 @@ class Table:
     def _guards(self, row: RowDoc | ReasonedDoc, path: Path) -> Guards | None:
         """The row's guards, each once; None when it can never be taken."""
         names = self.names
-        wanted = dict.fromkeys(names.all_known("guard", row.if_, names.doc.guards, (*path, "if")), True)
-        for name in names.all_known("guard", row.unless, names.doc.guards, (*path, "unless")):
-            if wanted.get(name, False):
+        wanted: dict[str, bool] = {}
+        for name, holds, where in names.guards_of(row, path):
+            if wanted.setdefault(name, holds) is not holds:
                 text = f"guard {name!r} is wanted both true and false: the row is never taken"
-                self.findings.add((*path, "unless"), "contradictory-guards", text)
+                self.findings.add(where[: len(path) + 1], "contradictory-guards", text)
                 return None
-            wanted[name] = False
         for pair in names.exclusions:
             if all(wanted.get(name) is answer for name, answer in pair):
                 key = "if" if pair[1][1] else "unless"

@@ -16,7 +16,7 @@ import yaml
 from .findings import Findings
 from .lines import last_place, place_at
 from .marks import Tree, place_of
-from .problems import DefinitionError, Place, Problem, shortened
+from .problems import NAME, DefinitionError, Place, Problem, shortened
 
 # Bounds for hostile files: a definition of a thousand states stays far below them.
 MAX_BYTES = 32 * 1024 * 1024
@@ -86,7 +86,9 @@ class _Reader:
         self.findings.at(place_of(node, self.file), code, message)
 
     def tagged(self, node: yaml.Node) -> None:
-        self.problem(node, "yaml-tag", f"tag {node.tag!r}: a definition is plain data")
+        name = node.tag[1:]
+        negated = NAME.fullmatch(name) and f"; to ask that guard {name} does not hold, write `unless: {name}`"
+        self.problem(node, "yaml-tag", f"tag {node.tag!r}: a definition is plain data{negated or ''}")
 
     def read(self, node: yaml.Node, depth: int) -> object:
         self.nodes += 1
@@ -121,7 +123,8 @@ class _Reader:
             if key.tag == _PLAIN and name in _WORDS and not isinstance(_WORDS[name], Word):
                 self.problem(key, "yaml-boolean", f"the key {name or '(nothing)'} is no text in YAML: put it in quotes")
             elif name in data:
-                words = f"key {shortened(name)!r} stands already at line {first[name].start_mark.line + 1}"
+                line = first[name].start_mark.line + 1
+                words = f"key {shortened(name)!r} stands already at line {line}: put both under one"
                 self.problem(key, "duplicate-key", words)
             else:
                 first[name] = key
@@ -167,7 +170,12 @@ def read_yaml(text: bytes, file: str, *, most: int = MAX_NODES, surrogates: bool
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
         place = min(place, last_place(decoded, file))  # what is missing at the end is missed behind it
-        raise DefinitionError([Problem(place, *_syntax(error))]) from None
+        code, message = _syntax(error)
+        if code == "yaml-syntax":
+            from .syntax import explained  # only a mistake pays for it
+
+            place, message = explained(error, decoded, file) or (place, message)
+        raise DefinitionError([Problem(place, code, message)]) from None
     except yaml.YAMLError as error:
         raise DefinitionError([Problem(_unacceptable(decoded, file), "yaml-syntax", _first(error))]) from None
     except RecursionError:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs import command_help, lifecycle_tables, outcome_tables, replayed
+from tests.docs import command_help, lifecycle_tables, mistakes, outcome_tables, replayed
 
 from scxlife.diagrams.files import write_whole
 
@@ -19,6 +19,7 @@ MAKERS: Mapping[str, Maker] = {
     "lifecycle.md": lifecycle_tables.region,
     "outcomes.md": outcome_tables.region,
     "commands.md": command_help.region,
+    "mistakes.md": mistakes.region,
 }
 
 
