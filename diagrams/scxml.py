@@ -18,8 +18,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from scxlife.diagrams.dot_text import one_line
 from scxlife.diagrams.identifiers import coded
-from scxlife.fsm.decision import stays_deferred
 from scxlife.fsm.definition import DEFER, GO, VERDICT, Branch, Cell, Definition, Event, State
+from scxlife.fsm.step import rules_of
 
 NAMESPACE = "urn:scxlife:definition"
 
@@ -135,7 +135,8 @@ class _Document:
     def _back(self, state: State) -> Iterator[str]:
         """What sends the deferred events again that come back in this state: the lowest rank first."""
         machine = self._machine
-        back = [name for name in self._deferring if not stays_deferred(machine, state.name, name)]
+        staying = rules_of(machine).staying[state.name]
+        back = [name for name in self._deferring if name not in staying]
         for rank in dict.fromkeys(machine.events[name].rank for name in back):
             names = [_js(coded(name)) for name in back if machine.events[name].rank == rank]
             yield _open("foreach", array=self._deferred, item=self._kept)

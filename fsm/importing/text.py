@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from scxlife.fsm.definition import BY_CALLER, GO, KINDS
-from scxlife.fsm.document import NAME
 from scxlife.fsm.json_text import json_text
+from scxlife.fsm.problems import NAME
 
 from .chart import Node, clean
 from .draft import Draft, Pair, Row
