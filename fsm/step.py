@@ -65,6 +65,8 @@ class Rules:
             event.name: Heard(event.rank, event.timer, event.source if event.source in self.sources else None)
             for event in definition.events.values()
         }
+        #: The events that every state hears: `deaf` need not be asked about them.
+        self.everywhere = frozenset(name for name, (_, timer, source) in self.heard.items() if timer is source is None)
         #: By state, the deferred events that stay so when it is entered.
         self.staying: Mapping[str, frozenset[str]] = self._staying(definition)
         #: What `machinery` has built for the choice of a branch, by event.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .definition import Definition
+from .events import NOTHING
 from .json_text import json_text
 from .misuse import expect
 
@@ -52,7 +53,10 @@ class Tape:
     def __call__(self, record: Record) -> None:
         if type(record) is not dict:
             expect(isinstance(record, Mapping), "a record is a mapping with `kind` and `t`", record)
-        line = _json({"seq": self._seq, **record})
+        whole = {"seq": self._seq, **record}
+        if whole.get("data") is NOTHING:
+            whole["data"] = {}  # the encoder knows it: no call for each event without any
+        line = _json(whole)
         self._seq += 1
         for reader in self._readers:
             reader(line)
