@@ -10,7 +10,7 @@ docs/tape.md has every field; `tape_reader` reads a tape back and `replay` holds
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .definition import Definition
@@ -27,17 +27,29 @@ Record = Mapping[str, Any]
 
 
 class Tape:
-    """Numbers records and hands each, as a line of JSON without its newline, to whoever reads along.
+    """Numbers records and hands each, as a line of JSON without its newline, to `readers`.
 
-    Any line can be encoded as UTF-8, and is safe on a terminal.
+    Any line can be encoded as UTF-8, and is safe on a terminal. `records` are given the records themselves: for who
+    reads along in the same process. Without a reader no line is made.
     """
 
-    def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        clock: Callable[[], float],
+        *readers: Callable[[str], object],
+        records: Iterable[Callable[[Record], object]] = (),
+    ) -> None:
         expect(isinstance(definition, Definition), "Tape() wants the definition of the machine first", definition)
         expect(callable(clock), "Tape() wants a function second that gives monotonic seconds", clock)
-        for reader in readers:
-            expect(callable(reader), "what reads a tape is a function that is given lines, such as print", reader)
+        for reader in (*readers, *(records := tuple(records))):
+            expect(
+                callable(reader),
+                "what reads a tape is a function of a line or a record, such as print",
+                reader,
+            )
         self._readers = readers
+        self._records = records
         self._seq = 0
         self(
             {
@@ -56,13 +68,17 @@ class Tape:
         whole = {"seq": self._seq, **record}
         if whole.get("data") is NOTHING:
             whole["data"] = {}  # the encoder knows it: no call for each event without any
-        line = _json(whole)
         self._seq += 1
-        for reader in self._readers:
-            reader(line)
+        for read in self._records:
+            read(whole)
+        if self._readers:
+            line = record_text(whole)
+            for reader in self._readers:
+                reader(line)
 
 
-def _json(record: Record) -> str:
+def record_text(record: Record) -> str:
+    """A record as a line of JSON: what JSON has no form for stands there as text."""
     try:
         return json_text(record, default=_plain, allow_nan=False)
     except ValueError:
