@@ -17,7 +17,7 @@ from .events import NOTHING, Event
 from .machinery import build
 from .misuse import Misuse, expect, is_seconds
 from .problems import did_you_mean
-from .snapshot import Snapshot, from_data
+from .snapshot import Snapshot, SnapshotError, from_data
 from .snapshot import Waiting as Kept
 from .step import Status, Waiting, failure
 
@@ -281,7 +281,10 @@ class Runtime:
         expect(is_seconds(elapsed), "elapsed= is the number of seconds that went by", elapsed)
         if self.started:
             raise MachineError("the machine runs already: restore a fresh runtime, instead of start()")
-        data = snapshot.as_data()
+        try:
+            data = snapshot.as_data()
+        except (AttributeError, TypeError, ValueError) as error:
+            raise SnapshotError(f"it was not made by snapshot() or from_data(): {error}") from error
         from_data(data, self.definition)
         self._tell("restore", elapsed=elapsed, snapshot=data)
         self._status.restore(

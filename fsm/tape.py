@@ -63,8 +63,9 @@ class Tape:
         )
 
     def __call__(self, record: Record) -> None:
-        if type(record) is not dict:
-            expect(isinstance(record, Mapping), "a record is a mapping with `kind` and `t`", record)
+        known = type(record) is dict or isinstance(record, Mapping)  # a dict needs no look at its bases
+        if not known or "kind" not in record or "t" not in record:
+            expect(False, "a record is a mapping that has a `kind`, and in `t` its moment", record)
         whole = {"seq": self._seq, **record}
         if whole.get("data") is NOTHING:
             whole["data"] = {}  # the encoder knows it: no call for each event without any
