@@ -74,6 +74,7 @@ class Sources:
     def wake(self, ready: Iterable[int], now: float) -> None:
         """Look at the sources of the descriptors in `ready` and at those that wait for a moment, and deliver what they
         tell. `now` is in monotonic seconds. A wake-up without cause is harmless."""
+        expect(isinstance(ready, Iterable), "wake() wants the descriptors that are readable, as a list or a set", ready)
         expect(is_seconds(now), "wake() wants the present moment in monotonic seconds", now)
         readable = set(ready)
         machine = self.runtime.next_deadline()

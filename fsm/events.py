@@ -10,7 +10,7 @@ import attrs
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-@attrs.frozen
+@attrs.frozen(init=False)
 class Event:
     """Something happened. `name` is declared in the definition, `data` is for actions, outcomes and the tape.
 
@@ -21,3 +21,12 @@ class Event:
     name: str
     data: Mapping[str, object] = NOTHING
     cause: str = ""
+
+    def __init__(self, name: str, data: Mapping[str, object] = NOTHING, cause: str = "") -> None:
+        # As attrs would do it, by half the time: an event is made for whatever happens.
+        _set_name(self, name)
+        _set_data(self, data)
+        _set_cause(self, cause)
+
+
+_set_name, _set_data, _set_cause = (vars(Event)[field].__set__ for field in ("name", "data", "cause"))

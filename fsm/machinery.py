@@ -57,7 +57,7 @@ class _Event(transitions.Event):
     def trigger(self, state: str, ask: Ask) -> Decision:  # type: ignore[override]
         """The decision of the first branch in `state` whose conditions hold."""
         for transition in self.transitions[state]:
-            if transition.execute(ask):
+            if not transition.guards or transition.execute(ask):
                 return transition.decision
         raise AssertionError(f"cell {state} × {self.name} has no branch without guards")
 

@@ -11,18 +11,18 @@ from typing import Any
 
 import attrs
 
-from . import events as happened
 from .definition import BY_ACTION, FAULT, GO, REJECT, Definition
 from .definition import Action as DeclaredAction
+from .events import NOTHING, Event
 from .machinery import build
 from .misuse import Misuse, expect, is_seconds
 from .problems import did_you_mean
-from .snapshot import Snapshot, from_data
+from .snapshot import Snapshot, SnapshotError, from_data
 from .snapshot import Waiting as Kept
 from .step import Status, Waiting, failure
 
-Action = Callable[[happened.Event], None]
-Guard = Callable[[happened.Event], bool]
+Action = Callable[[Event], None]
+Guard = Callable[[Event], bool]
 Observer = Callable[[Mapping[str, Any]], None]
 
 # A machine that posts to itself for ever would never let its driver wait again.
@@ -87,13 +87,14 @@ class Runtime:
         self._clock = clock
         self._observer = observer
         self._choices = build(definition)
-        self._status: Status[happened.Event] = Status(definition)
+        self._status: Status[Event] = Status(definition)
         self._heard = self._status.rules.heard
+        self._everywhere = self._status.rules.everywhere
         # While an event is delivered, or the machine starts: nothing else is begun then.
         self._busy = False
         self._immediate = 0
         # Of the event that is being delivered.
-        self._event = happened.Event("")
+        self._event = Event("")
         self._answers: dict[str, bool] = {}
         self._unanswered: list[tuple[str, Exception]] = []
         self._acting: DeclaredAction | None = None
@@ -132,6 +133,7 @@ class Runtime:
         try:
             self._tell("start", state=self.state, machine=self.definition.name, version=self.definition.version)
             self._status.start()
+            self._status.settle(self._clock)
             self._go_on()
         except BaseException:
             self._status.abandon()
@@ -139,22 +141,25 @@ class Runtime:
         finally:
             self._busy = False
 
-    def post(self, event: happened.Event) -> None:
+    def post(self, event: Event) -> None:
         """Put an event in the inbox, behind those of lower or equal rank. Raises UnknownName for a name
         that is not declared, and for one of `source: action` that the action which posts it does not list;
         MachineError for a deadline, from a guard, and for the second event of one run of an action; Misuse for what is
         no Event."""
-        if type(event) is not happened.Event:
-            expect(isinstance(event, happened.Event), _wants_event("post", event), event)
+        if type(event) is not Event:
+            expect(isinstance(event, Event), _wants_event("post", event), event)
         name, data = event.name, event.data
-        if type(data) is not dict and data is not happened.NOTHING:
+        if data is not NOTHING and type(data) is not dict:
             expect(isinstance(data, Mapping), f"the data of event {name!r} is a mapping of facts", data)
         if type(name) is not str:
             expect(isinstance(name, str), "the name of an event is a text", name)
         heard = self._heard.get(name)
         if heard is None or heard.timer is not None or self._busy:
             self._may_be_posted(name)
-        self._post(event)
+        if self._observer is None:
+            self._status.post(event)
+        else:
+            self._post(event)
 
     def _may_be_posted(self, name: str) -> None:
         declared = self.definition.events.get(name)
@@ -172,7 +177,7 @@ class Runtime:
                 raise MachineError(f"action {self._acting.name!r} posts {name!r} after {self._said!r}: one in a run")
             self._said = name
 
-    def _post(self, event: happened.Event) -> None:
+    def _post(self, event: Event) -> None:
         rank = self._status.post(event)
         if self._observer is not None:
             self._observer(
@@ -186,7 +191,7 @@ class Runtime:
                 }
             )
 
-    def handle(self, event: happened.Event) -> None:
+    def handle(self, event: Event) -> None:
         """Post one event and deliver all that waits: the whole of it, for a driver of your own. Raises what `post` and
         `deliver` raise. An action posts instead: what it posts is delivered behind the present event."""
         if self._busy:
@@ -198,8 +203,12 @@ class Runtime:
         """Deliver what waits in the inbox, until nothing does. Raises MachineError or its subclass Refused; then what
         waits behind the refused event still waits, and the next call goes on. A deferred event that comes back where
         it is rejected is refused to whoever delivers, not to who sent it."""
-        while self.deliver_one():
+        if self._busy:
+            self._free("deliver()")
+        inbox = self._status.inbox
+        while inbox and self.deliver_one():
             pass
+        self._immediate = 0
 
     def deliver_one(self) -> bool:
         """Deliver the first event that waits; False when there was none or the machine has ended. Raises MachineError
@@ -218,7 +227,13 @@ class Runtime:
             raise MachineError(f"{MAX_IMMEDIATE} events in one go and no end, the last in state {self.state}")
         self._busy = True
         try:
-            self._deliver(status.take())
+            waiting = status.take()
+            name = waiting[2].name
+            because = None if name in self._everywhere else status.deaf(waiting)
+            if because is None:
+                self._deliver(waiting)
+            else:
+                self._tell("drop", state=status.state, event=name, because=because)
         except BaseException:
             status.abandon()
             raise
@@ -266,7 +281,10 @@ class Runtime:
         expect(is_seconds(elapsed), "elapsed= is the number of seconds that went by", elapsed)
         if self.started:
             raise MachineError("the machine runs already: restore a fresh runtime, instead of start()")
-        data = snapshot.as_data()
+        try:
+            data = snapshot.as_data()
+        except (AttributeError, TypeError, ValueError) as error:
+            raise SnapshotError(f"it was not made by snapshot() or from_data(): {error}") from error
         from_data(data, self.definition)
         self._tell("restore", elapsed=elapsed, snapshot=data)
         self._status.restore(
@@ -292,7 +310,7 @@ class Runtime:
         for at, name in due:
             late = now - at
             cause = "deadline" if late < 0.5 else f"deadline, noticed {late:.1f} s late"
-            self._post(happened.Event(name, cause=cause))
+            self._post(Event(name, cause=cause))
         return bool(due)
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -314,12 +332,8 @@ class Runtime:
         if self._observer is not None:
             self._observer({"kind": kind, "t": self._clock(), **facts})
 
-    def _deliver(self, waiting: Waiting[happened.Event]) -> None:
+    def _deliver(self, waiting: Waiting[Event]) -> None:
         status, event = self._status, waiting[2]
-        because = status.deaf(waiting)
-        if because is not None:
-            self._tell("drop", state=status.state, event=event.name, because=because)
-            return
         self._event = event
         if self._answers:
             self._answers = {}
@@ -348,7 +362,9 @@ class Runtime:
             for name, error in unanswered:
                 self._failed("guard", name, error)
         if decision.kind == GO:
-            self._go_on()
+            status.settle(self._clock)
+            if status.actions or status.ending is not None:
+                self._go_on()
 
     def _ask(self, name: str) -> bool:
         """The answer of a guard, which is asked once for each event however many branches name it. A guard that raises
@@ -375,7 +391,6 @@ class Runtime:
     def _go_on(self) -> None:
         """Run the actions of the step, up to the state that it leads to."""
         status = self._status
-        status.settle(self._clock)
         while status.actions:
             self._act(status.actions[0])
             status.settle(self._clock)

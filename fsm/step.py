@@ -20,9 +20,9 @@ An event that comes meanwhile is put in the inbox by `post`.
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from .definition import DEFER, FAULT, GO, IMPOSSIBLE, REJECT, VERDICT, Decision, Definition
@@ -65,6 +65,8 @@ class Rules:
             event.name: Heard(event.rank, event.timer, event.source if event.source in self.sources else None)
             for event in definition.events.values()
         }
+        #: The events that every state hears: `deaf` need not be asked about them.
+        self.everywhere = frozenset(name for name, (_, timer, source) in self.heard.items() if timer is source is None)
         #: By state, the deferred events that stay so when it is entered.
         self.staying: Mapping[str, frozenset[str]] = self._staying(definition)
         #: What `machinery` has built for the choice of a branch, by event.
@@ -108,6 +110,8 @@ class Status(Generic[L]):
     __slots__ = (
         "_came_from",
         "_entering",
+        "_heard",
+        "_states",
         "actions",
         "armed",
         "deferred",
@@ -128,6 +132,7 @@ class Status(Generic[L]):
         self.definition = definition
         self.rules = rules_of(definition)
         self.staying = self.rules.staying
+        self._heard, self._states = self.rules.heard, self.rules.states
         self.state = definition.initial
         #: How often a state was entered; 0 before the start.
         self.entered = 0
@@ -154,9 +159,9 @@ class Status(Generic[L]):
 
     def post(self, letter: L) -> int:
         """Put an event in the inbox, behind those of lower or equal rank. Its rank."""
-        rank, timer, _ = self.rules.heard[letter.name]
-        self.order += 1
-        heapq.heappush(self.inbox, (rank, self.order, letter, 0 if timer is None else self.entered))
+        rank, timer, _ = self._heard[letter.name]
+        self.order = order = self.order + 1
+        heappush(self.inbox, (rank, order, letter, 0 if timer is None else self.entered))
         return rank
 
     @property
@@ -166,7 +171,7 @@ class Status(Generic[L]):
 
     def take(self) -> Waiting[L]:
         """Take what is delivered next out of the inbox. Raises IndexError when nothing waits."""
-        return heapq.heappop(self.inbox)
+        return heappop(self.inbox)
 
     def deaf(self, waiting: Waiting[L]) -> str | None:
         """Why the present state does not hear this event any more, or None when it does."""
@@ -184,7 +189,7 @@ class Status(Generic[L]):
         kept = [*snapshot.inbox, *snapshot.deferred]
         waiting = [(each.rank, each.order, letter, each.entry) for each, letter in zip(kept, letters, strict=True)]
         self.inbox, self.deferred = waiting[: len(snapshot.inbox)], waiting[len(snapshot.inbox) :]
-        heapq.heapify(self.inbox)
+        heapify(self.inbox)
         self.armed = [(now + left - elapsed, name) for left, name in snapshot.deadlines]
         self.verdict, self.ending = snapshot.verdict, snapshot.ending
 
@@ -192,7 +197,8 @@ class Status(Generic[L]):
 
     def start(self) -> None:
         """Enter the initial state: `settle`, and its entry actions, come next."""
-        self._enter(self.state, self.rules.states[self.state].entry)
+        self._entering = self._came_from = self.state
+        self.actions.extend(self._states[self.state].entry)
 
     def step(self, waiting: Waiting[L], decision: Decision, now: float = 0.0) -> None:
         """What was taken has this decision; `now` counts where a deadline starts over (`again`)."""
@@ -203,8 +209,8 @@ class Status(Generic[L]):
         kind = decision.kind
         if kind == GO:
             if not decision.internal:
-                self._enter(decision.target, decision.actions)
-                return
+                self._entering = decision.target
+                self._came_from = decision.state
             if decision.actions:
                 self.actions.extend(decision.actions)
             if decision.again:
@@ -225,12 +231,13 @@ class Status(Generic[L]):
         target = self._entering
         if target is None:
             return
-        state = self.rules.states[target]
+        state = self._states[target]
         if self.actions:
             if len(self.actions) <= len(state.entry):
                 self.state = target
             return
-        self.state, self._entering = target, None
+        self.state = target
+        self._entering = None
         self.entered += 1
         if self.armed:
             self.armed = []
@@ -251,18 +258,13 @@ class Status(Generic[L]):
         self.actions.clear()
         self._entering = None
 
-    def _enter(self, target: str, actions: tuple[str, ...]) -> None:
-        self._entering, self._came_from = target, self.state
-        if actions:
-            self.actions.extend(actions)
-
     def _return(self) -> None:
         """Deferred events wait again, each in its old place; those that would only be deferred again stay."""
         staying, deferred = self.staying[self.state], self.deferred
         self.deferred = [waiting for waiting in deferred if waiting[2].name in staying]
         for waiting in deferred:
             if waiting[2].name not in staying:
-                heapq.heappush(self.inbox, waiting)
+                heappush(self.inbox, waiting)
 
     # -- deadlines ---------------------------------------------------------------------------------------------
 

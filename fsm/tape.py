@@ -10,10 +10,11 @@ docs/tape.md has every field; `tape_reader` reads a tape back and `replay` holds
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .definition import Definition
+from .events import NOTHING
 from .json_text import json_text
 from .misuse import expect
 
@@ -26,17 +27,29 @@ Record = Mapping[str, Any]
 
 
 class Tape:
-    """Numbers records and hands each, as a line of JSON without its newline, to whoever reads along.
+    """Numbers records and hands each, as a line of JSON without its newline, to `readers`.
 
-    Any line can be encoded as UTF-8, and is safe on a terminal.
+    Any line can be encoded as UTF-8, and is safe on a terminal. `records` are given the records themselves: for who
+    reads along in the same process. Without a reader no line is made.
     """
 
-    def __init__(self, definition: Definition, clock: Callable[[], float], *readers: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        clock: Callable[[], float],
+        *readers: Callable[[str], object],
+        records: Iterable[Callable[[Record], object]] = (),
+    ) -> None:
         expect(isinstance(definition, Definition), "Tape() wants the definition of the machine first", definition)
         expect(callable(clock), "Tape() wants a function second that gives monotonic seconds", clock)
-        for reader in readers:
-            expect(callable(reader), "what reads a tape is a function that is given lines, such as print", reader)
+        for reader in (*readers, *(records := tuple(records))):
+            expect(
+                callable(reader),
+                "what reads a tape is a function of a line or a record, such as print",
+                reader,
+            )
         self._readers = readers
+        self._records = records
         self._seq = 0
         self(
             {
@@ -50,15 +63,23 @@ class Tape:
         )
 
     def __call__(self, record: Record) -> None:
-        if type(record) is not dict:
-            expect(isinstance(record, Mapping), "a record is a mapping with `kind` and `t`", record)
-        line = _json({"seq": self._seq, **record})
+        known = type(record) is dict or isinstance(record, Mapping)  # a dict needs no look at its bases
+        if not known or "kind" not in record or "t" not in record:
+            expect(False, "a record is a mapping that has a `kind`, and in `t` its moment", record)
+        whole = {"seq": self._seq, **record}
+        if whole.get("data") is NOTHING:
+            whole["data"] = {}  # the encoder knows it: no call for each event without any
         self._seq += 1
-        for reader in self._readers:
-            reader(line)
+        for read in self._records:
+            read(whole)
+        if self._readers:
+            line = record_text(whole)
+            for reader in self._readers:
+                reader(line)
 
 
-def _json(record: Record) -> str:
+def record_text(record: Record) -> str:
+    """A record as a line of JSON: what JSON has no form for stands there as text."""
     try:
         return json_text(record, default=_plain, allow_nan=False)
     except ValueError:

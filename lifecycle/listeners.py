@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -41,7 +40,7 @@ def add_listeners(parser: argparse.ArgumentParser) -> None:
 
 
 class Listeners:
-    """Reads the tape of a run line by line, hears its announcements, and is told its outcome.
+    """Reads the records of a run, hears its announcements, and is told its outcome.
 
     Who is started as a service is told `READY=1` when the run is attached, or ready, `STATUS=` at every state, and
     `STOPPING=1` when it begins to end. `environment` is ours, with what the service manager put into it.
@@ -77,8 +76,7 @@ class Listeners:
         gives them too."""
         return watched(self._outlets, self._manager, self._environment, pid)
 
-    def __call__(self, line: str) -> None:
-        record = json.loads(line)
+    def record(self, record: Mapping[str, Any]) -> None:
         if self._metrics is not None:
             self._metrics.record(record)
         if record["kind"] == "step" and record["cell"] == "go":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from scxlife import __version__
-from scxlife.fsm.json_text import json_text
+from scxlife.fsm.tape import record_text
 
 from .outcomes import as_json
 from .outlet import gap_line
@@ -29,11 +28,11 @@ _BAD_EVENTS = ("lost", "fault", "refused", "foreign")
 
 
 class RunLog(Protocol):
-    """Reads the tape of a run line by line, and is told its outcome. `who` is named where several runs share a log."""
+    """Reads the tape of a run, and is told its outcome. `who` is named where several runs share a log."""
 
     who: str
 
-    def __call__(self, line: str) -> None: ...
+    def record(self, record: Mapping[str, Any]) -> None: ...
 
     def over(self, outcome: Outcome, definition: str) -> None: ...
 
@@ -49,8 +48,8 @@ class TextLog:
         self._write = write
         self._timeline = Timeline(write)
 
-    def __call__(self, line: str) -> None:
-        self._timeline(line)
+    def record(self, record: Mapping[str, Any]) -> None:
+        self._timeline.record(record)
 
     def over(self, outcome: Outcome, definition: str) -> None:
         say_outcome(outcome, self._write, log_path=outcome.log_path)
@@ -66,8 +65,7 @@ class JournalLog:
         self.who = ""
         self._write = write
 
-    def __call__(self, line: str) -> None:
-        record = json.loads(line)
+    def record(self, record: Mapping[str, Any]) -> None:
         if not shown(record):
             return
         who = f"{self.who}: " if self.who else ""
@@ -97,8 +95,7 @@ class JsonLog:
         self.who = ""
         self._write = write
 
-    def __call__(self, line: str) -> None:
-        record = json.loads(line)
+    def record(self, record: Mapping[str, Any]) -> None:
         if not shown(record):
             return
         fields = {key: record[key] for key in _FIELDS if record.get(key) is not None}
@@ -117,7 +114,7 @@ class JsonLog:
         time = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         who = {"scheduler": self.who} if self.who else {}
         said = {"time": time, "priority": priority, "message": message, **who, **fields}
-        self._write(json_text(said))
+        self._write(record_text(said))
 
 
 _FIELDS = ("kind", "t", "state", "event", "to", "verdict", "cause", "data", "name", "error")

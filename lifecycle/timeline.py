@@ -21,7 +21,10 @@ class Timeline:
         self._start: float | None = None
 
     def __call__(self, line: str) -> None:
-        record: dict[str, Any] = json.loads(line)
+        self.record(json.loads(line))
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """The same for a record in this process."""
         if self._start is None:
             self._start = record["t"]
             self._write(HEADER)
@@ -34,7 +37,7 @@ class Timeline:
         then = f"→ {record['to']}" if moved else "deferred" if record["cell"] == "defer" else ""
         self._line(record, record["state"], record["event"], then, cause_of(record))
 
-    def _line(self, record: dict[str, Any], state: str, event: str, then: str, cause: str) -> None:
+    def _line(self, record: Mapping[str, Any], state: str, event: str, then: str, cause: str) -> None:
         at = record["t"] - (self._start or 0.0)
         self._write(plain(f"{at:9.3f}  {state:<11} {event:<14} {then:<14} {cause}".rstrip()))
 

@@ -129,7 +129,8 @@ def run(parsed: argparse.Namespace) -> int:
             metrics=None if parsed.metrics is None else Metrics(parsed.metrics, definition, name, realtime=time.time),
         )
         with TapeFile(parsed.tape, outlets) as tape, listening as listeners:
-            observer = Tape(definition, kernel.monotonic, timeline, tape, listeners)
+            lines = () if parsed.tape is None else (tape,)
+            observer = Tape(definition, kernel.monotonic, *lines, records=(timeline.record, listeners.record))
             waiter = listeners.waiter(os.getpid())
             run = Supervision(kernel, definition, plan, observer=observer, announce=listeners.announce, waiter=waiter)
             outcome = listeners.over(run.run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -508,13 +509,13 @@ def _run_as_asked(
     timeline, lives = OperationsTimeline(write), LifeTapes(path, write, outlets)
 
     def on_life(line: str) -> None:
-        timeline.life(line)
+        timeline.life(json.loads(line))
         lives(line)
 
     def on_other(record: Begins | Lifecycle | OperationsLine) -> None:
         match record:
             case OperationsLine(text):
-                timeline.operations(text)
+                timeline.operations(json.loads(text))
                 tape(text)
             case Begins(name, run):
                 timeline.begins(name, run)

@@ -22,4 +22,4 @@ class Story:
         elif record["kind"] == "world.broken":
             self._write(f"{record['t']:9.3f}  broken: {record['property']}: {record['because']}")
         else:
-            self._timeline(line)
+            self._timeline.record(record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from contextlib import ExitStack
@@ -89,6 +88,7 @@ class Serving:
         there can't be a socket or a tape."""
         with ExitStack() as stack:
             tape = stack.enter_context(TapeFile(self._tape, self._outlets))
+            lines = () if self._tape is None else (tape,)
             listening = None
             if self._control is not None:
                 listening = ListeningSocket(self._control)
@@ -102,7 +102,7 @@ class Serving:
                 self._prepare,
                 command=lambda name: self._staged[name].command,
                 draw=random.random,
-                observer=Tape(self._machine, self._kernel.monotonic, tape, self._log.operations),
+                observer=Tape(self._machine, self._kernel.monotonic, *lines, records=(self._log.operations,)),
                 news=lambda told: self._told(told, server),
                 control=lambda: server,
                 waiter=self._waiter,
@@ -127,7 +127,9 @@ class Serving:
         )
         self._life_tapes.begins(number)
         self._log.begins(name, number)
-        tape = Tape(self._life, self._kernel.monotonic, self._life_tapes, self._log.life, self._measure)
+        lines = () if self._tape is None else (self._life_tapes,)
+        readers = [self._log.life] if self._metrics is None else [self._log.life, self._metrics.record]
+        tape = Tape(self._life, self._kernel.monotonic, *lines, records=readers)
 
         def tell(what: str, facts: Mapping[str, Any]) -> None:
             if self._metrics is not None:
@@ -135,10 +137,6 @@ class Serving:
             announce(what, facts)
 
         return Supervision(self._kernel, self._life, plan, observer=tape, announce=tell)
-
-    def _measure(self, line: str) -> None:
-        if self._metrics is not None:
-            self._metrics.record(json.loads(line))
 
     def _told(self, told: Mapping[str, Any], server: ControlServer) -> None:
         server.publish(told)

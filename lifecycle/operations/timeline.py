@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scxlife.lifecycle.plain_text import plain
 from scxlife.lifecycle.report import say_outcome
 from scxlife.lifecycle.timeline import cause_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from scxlife.lifecycle.log_formats import RunLog
     from scxlife.lifecycle.outcomes import Outcome
@@ -20,7 +19,7 @@ HEADER = f"{'TIME':>9}  {'SCHEDULER':<16} {'STATE':<11} {'EVENT':<14} {'NEXT':<1
 
 
 class OperationsTimeline:
-    """Reads the tapes line by line. Who `begins` is the one that the lines of a life are of, until the next does."""
+    """Reads the records of the tapes. Who `begins` is the one that the lines of a life are of, until the next does."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -30,14 +29,13 @@ class OperationsTimeline:
     def begins(self, name: str, number: int) -> None:
         self._who = f"{name}#{number}"
 
-    def life(self, line: str) -> None:
-        self._say(line, self._who)
+    def life(self, record: Mapping[str, Any]) -> None:
+        self._say(record, self._who)
 
-    def operations(self, line: str) -> None:
-        self._say(line, "")
+    def operations(self, record: Mapping[str, Any]) -> None:
+        self._say(record, "")
 
-    def _say(self, line: str, who: str) -> None:
-        record = json.loads(line)
+    def _say(self, record: Mapping[str, Any], who: str) -> None:
         if self._start is None:
             self._start = record["t"]
             self._write(HEADER)
@@ -75,13 +73,13 @@ class OperationsLog:
     def begins(self, name: str, number: int) -> None:
         self._who = f"{name}#{number}"
 
-    def life(self, line: str) -> None:
+    def life(self, record: Mapping[str, Any]) -> None:
         self._log.who = self._who
-        self._log(line)
+        self._log.record(record)
 
-    def operations(self, line: str) -> None:
+    def operations(self, record: Mapping[str, Any]) -> None:
         self._log.who = ""
-        self._log(line)
+        self._log.record(record)
 
     def over(self, outcome: Outcome, definition: str) -> None:
         self._log.who = self._who

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from engine_processes import ALONE, DEPENDENCIES, EVERYTHING, Scale, Spent
 from engine_rounds import Timing
-from peers import DECIDE, DICT, RUNTIME, TRANSITIONS
+from peers import AUTOMAT, DECIDE, DECIDED, DICT, RUNTIME, TAPED, TRANSITIONS
 from tables import Aim
 
 
@@ -44,7 +44,13 @@ class Figures:
         return (
             Aim("decide() beside a plain dict", 3, max(ns[DECIDE] / ns[DICT] for ns in best), "×"),
             Aim("transitions beside decide()", 15, min(ns[TRANSITIONS] / ns[DECIDE] for ns in best), "×", least=True),
-            Aim("Runtime beside bare transitions", 1.5, max(ns[RUNTIME] / ns[TRANSITIONS] for ns in best), "×"),
+            Aim("Runtime beside decide(), guard and action", 2.5, max(ns[RUNTIME] / ns[DECIDED] for ns in best), "×"),
+            *(
+                [Aim("Runtime beside Automat", 1, max(ns[RUNTIME] / ns[AUTOMAT] for ns in best), "×")]
+                if AUTOMAT not in self.absent
+                else []
+            ),
+            Aim("Runtime with a tape", 8, max(ns[TAPED] for ns in best) / 1e3, "µs"),
             Aim("load and lint the lifecycle", 50, self.lifecycle * 1e3, "ms"),
             Aim("import scxlife.fsm, above importing its libraries", 10, alone * 1e3, "ms"),
             Aim("the same and every public name in it", 10, above * 1e3, "ms"),

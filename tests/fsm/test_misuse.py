@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from scxlife.fsm import (
@@ -237,6 +238,19 @@ CALLS: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "Tape of a file": (lambda: Tape(SOME, lambda: 0.0), Misuse, "definition"),
     "Tape without a clock": (lambda: Tape(DEFINITION, SOME), Misuse, "monotonic seconds"),
     "Tape into a list": (lambda: Tape(DEFINITION, lambda: 0.0, []), Misuse, "reads a tape"),  # type: ignore[arg-type]
+    "a record without a kind": (lambda: Tape(DEFINITION, lambda: 0.0)({"t": 0.0}), Misuse, "record"),
+    "a record without a moment": (lambda: Tape(DEFINITION, lambda: 0.0)({"kind": "note"}), Misuse, "record"),
+    "wake without descriptors": (lambda: Sources(door(), {}).wake(SOME, 0.0), Misuse, "descriptors"),
+    "a snapshot made by hand": (
+        lambda: door().restore(attrs.evolve(SNAPSHOT, inbox=(SOME,))),
+        SnapshotError,
+        "not made by snapshot",
+    ),
+    "a snapshot of another machine": (
+        lambda: door().restore(attrs.evolve(SNAPSHOT, machine="gate")),
+        SnapshotError,
+        "of machine gate",
+    ),
     "a record that is a line": (lambda: Tape(DEFINITION, lambda: 0.0)("{}"), Misuse, "record"),  # type: ignore[arg-type]
 }
 

@@ -344,3 +344,28 @@ def test_events_without_end_are_told_and_a_long_life_is_not() -> None:
 def test_a_name_without_a_callable_is_refused_before_it_runs() -> None:
     with pytest.raises(KeyError, match="buzz"):
         Runtime(LAMP_DEFINITION, actions={}, guards={}, clock=lambda: 0.0)
+
+
+def test_leaving_actions_see_the_old_state_and_entry_actions_the_new_one() -> None:
+    definition = loads("""\
+format: 1
+machine: lamp
+version: 1
+initial: dark
+actions: {cool: on leaving, turn: on the way, shine: on entering}
+events: {press: {source: caller}, fault: {source: action}}
+states: {dark: {exit: cool, no-deadline: it rests}, lit: {entry: shine, no-deadline: it rests}}
+rows:
+  - {in: dark, on: press, to: lit, do: turn}
+  - {in: lit, on: press, to: dark}
+ignore: [{in: "*", on: fault, because: it is a lamp}]
+""")
+    seen: list[tuple[str, str]] = []
+
+    def note(name: str) -> Any:
+        return lambda event: seen.append((name, runtime.state))
+
+    runtime = Runtime(definition, actions={name: note(name) for name in definition.actions}, guards={}, clock=float)
+    runtime.start()
+    runtime.handle(Event("press"))
+    assert seen == [("cool", "dark"), ("turn", "dark"), ("shine", "lit")]

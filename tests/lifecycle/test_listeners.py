@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Iterator
@@ -49,9 +48,9 @@ def heard(manager: socket.socket) -> list[str]:
 
 def test_K9_the_end_begins_once_and_each_state_has_its_status(tmp_path: Path, manager: socket.socket) -> None:
     told = listeners(tmp_path)
-    told(json.dumps({**STEP, "to": "running", "state": "startup", "event": "ready", "cause": "uevent"}))
-    told(json.dumps(STEP))
-    told(json.dumps({**STEP, "state": "stopping", "to": "reaping", "event": "exited", "cause": "pidfd readable"}))
+    told.record({**STEP, "to": "running", "state": "startup", "event": "ready", "cause": "uevent"})
+    told.record(STEP)
+    told.record({**STEP, "state": "stopping", "to": "reaping", "event": "exited", "cause": "pidfd readable"})
     assert heard(manager) == [
         "STATUS=running: uevent",
         "STOPPING=1",
@@ -63,10 +62,10 @@ def test_K9_the_end_begins_once_and_each_state_has_its_status(tmp_path: Path, ma
 def test_what_changes_nothing_is_no_status_but_the_kernels_own_word(tmp_path: Path, manager: socket.socket) -> None:
     told = listeners(tmp_path)
     said = {**STEP, "to": "running", "event": "kernel_says", "cause": "the kernel"}
-    told(json.dumps({**said, "data": {"verb": "enabled", "line": "enabled"}}))
-    told(json.dumps({**said, "cell": "ignore"}))
-    told(json.dumps({**said, "data": {"verb": "disabled", "line": "disabled (stall)"}}))
-    told(json.dumps({**said, "data": {"verb": "disabled", "line": ""}}))
+    told.record({**said, "data": {"verb": "enabled", "line": "enabled"}})
+    told.record({**said, "cell": "ignore"})
+    told.record({**said, "data": {"verb": "disabled", "line": "disabled (stall)"}})
+    told.record({**said, "data": {"verb": "disabled", "line": ""}})
     assert heard(manager) == ["STATUS=running: disabled (stall)", "STATUS=running: the kernel"]
 
 

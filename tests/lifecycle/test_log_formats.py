@@ -48,9 +48,9 @@ def test_a_loss_is_a_warning_and_a_failed_action_an_error() -> None:
     lines: list[str] = []
     log = JournalLog(lines.append)
     step = {"kind": "step", "cell": "go", "state": "running", "to": "detached", "cause": "looked", "data": {}}
-    log(json.dumps({**step, "event": "lost", "verdict": None}))
-    log(json.dumps({"kind": "action", "name": "spawn", "result": "failed", "error": "OSError: no"}))
-    log(json.dumps({"kind": "action", "name": "spawn", "result": "done"}))
+    log.record({**step, "event": "lost", "verdict": None})
+    log.record({"kind": "action", "name": "spawn", "result": "failed", "error": "OSError: no"})
+    log.record({"kind": "action", "name": "spawn", "result": "done"})
     assert lines == [f"<{WARNING}>running → detached: lost: looked", f"<{ERROR}>action spawn failed: OSError: no"]
 
 
@@ -58,7 +58,7 @@ def test_what_a_kernel_or_a_program_says_can_not_forge_a_priority() -> None:
     lines: list[str] = []
     data = {"line": "a\n<0>b"}
     step = {"kind": "step", "cell": "go", "state": "running", "to": "running", "cause": "", "data": data}
-    JournalLog(lines.append)(json.dumps({**step, "event": "kernel_says", "verdict": None}))
+    JournalLog(lines.append).record({**step, "event": "kernel_says", "verdict": None})
     assert lines == [f"<{INFO}>running: kernel_says: a\\n<0>b"]
 
 

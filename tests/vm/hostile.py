@@ -240,12 +240,12 @@ def hear(seed: int, number: int) -> str:
 
     def on_tape(line: str) -> None:
         single(line)
-        several.life(line)
+        several.life(json.loads(line))
 
     def on_other(record: object) -> None:
         match record:
             case OperationsLine(text):
-                several.operations(text)
+                several.operations(json.loads(text))
             case Begins(name, run):
                 several.begins(name, run)
                 if not str(run).isdecimal():

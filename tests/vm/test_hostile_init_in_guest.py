@@ -58,13 +58,13 @@ def attack(kernel: Path, qemu: Path, place: Path, megabytes: int, seconds: float
     timeline, lives = OperationsTimeline(write), LifeTapes(str(folder / "tape"), write)
 
     def on_life(line: str) -> None:
-        timeline.life(line)
+        timeline.life(json.loads(line))
         lives(line)
 
     def on_other(record: Begins | Lifecycle | OperationsLine) -> None:
         match record:
             case OperationsLine(text):
-                timeline.operations(text)
+                timeline.operations(json.loads(text))
             case Begins(name, number):
                 timeline.begins(name, number)
                 lives.begins(number)

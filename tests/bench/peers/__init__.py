@@ -78,7 +78,10 @@ class Entry:
 
 DICT = "plain dict"
 DECIDE = "scxlife decide()"
+DECIDED = "scxlife decide(), performed"
 RUNTIME = "scxlife Runtime"
+TAPED = "scxlife Runtime, taped"
+AUTOMAT = "Automat"
 TRANSITIONS = "transitions"
 
 ENTRIES = (
@@ -99,6 +102,13 @@ ENTRIES = (
         pure=True,
     ),
     Entry(
+        DECIDED,
+        "ours",
+        "Performed",
+        None,
+        "decide(), asks the guards on the way and calls the actions: what no runtime can do without",
+    ),
+    Entry(
         RUNTIME,
         "ours",
         "Unobserved",
@@ -111,6 +121,13 @@ ENTRIES = (
         "Observed",
         None,
         "the same with an observer that appends every tape record to a list",
+    ),
+    Entry(
+        TAPED,
+        "ours",
+        "Taped",
+        None,
+        "the same with a tape as the observer, whose lines are appended to a list",
     ),
     Entry(
         "scxlife Runtime, posted",
@@ -134,7 +151,7 @@ ENTRIES = (
         "machine.event() of a StateMachine",
     ),
     Entry(
-        "Automat",
+        AUTOMAT,
         "automat_machine",
         "AutomatMachine",
         "Automat",
