@@ -6,7 +6,7 @@ All run the same scheduler on the same kernel with the same accelerator, in turn
     cold        scxlife vm run --cold: the guest boots
     busybox     a busybox init that starts the scheduler from a shell script, by a QEMU line of its own
     virtme-ng   vng --run, if it is on PATH: pip install virtme-ng; apt-get install libcap-ng-dev libseccomp-dev; cargo
-                install virtiofsd, and its folder on PATH. The kernel needs virtiofs or 9p, and overlays, built in
+                install virtiofsd, and its folder on PATH. Seen on both kernels
 
 Measured from the start of the command: the start of QEMU (ours only, by an audit hook), the first word that the
 scheduler is attached, and the end of the command. Bytecode is cached as in an installed package, in a folder of this
@@ -199,7 +199,9 @@ def main() -> None:
         parser.error(f"no such command: {', '.join(unknown)}")
     if options.rounds < 1:
         parser.error("--rounds: at least one")
-    began, here = date(), where(("scxlife", "virtme-ng"))
+    began, here = date(), where(("scxlife",))
+    if vng := shutil.which("vng"):
+        here["peer"] = subprocess.run([vng, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     left_out: dict[str, str] = {}
     commands: dict[str, Command] = {}
     with tempfile.TemporaryDirectory(prefix="scxlife-bench-") as name:
