@@ -96,6 +96,7 @@ mutation: $(VENV)/.ready
 bench: guest
 	$(BIN)/python tests/bench/engine.py
 	$(BIN)/python tests/bench/boot.py
+	$(BIN)/python -m tests.bench.start
 	$(BIN)/python tests/bench/simulation.py
 	$(BIN)/python tests/bench/diagrams.py
 	$(BIN)/python tests/bench/timeline.py

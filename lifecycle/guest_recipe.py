@@ -11,7 +11,7 @@ import attrs
 
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.frozen import freeze
-from scxlife.platform.vm import image
+from scxlife.platform.vm import image, kernels
 from scxlife.platform.vm.cache import ArtifactError
 from scxlife.platform.vm.elf import ElfError
 from scxlife.platform.vm.guest import GuestSpec
@@ -155,6 +155,7 @@ class Recipe:
                 scheduler_args=taken.arguments,
                 programs=taken.programs,
                 files=taken.files,
+                overlay=b"" if self.host_files is None else kernels.overlay_of(self.machine.kernel),
                 directories=() if self.directory is None else (str(self.directory),),
             )
             image.write_run(base, additions, sink)

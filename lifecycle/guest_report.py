@@ -69,7 +69,8 @@ class Report:
         write("")
         write(plain(f"outcome    {GUEST_FAILED}: {attempt.failure}: {attempt.reason}"))
         self._degraded(attempt)
-        write("the console's last lines:")
+        if attempt.console_tail:
+            write("the console's last lines:")
         for line in attempt.console_tail[-20:]:
             write(f"  {plain(line)}")
         self._print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -294,6 +295,7 @@ def run_in_guest(
     cold: bool,
     gets: Gets | None = None,
     say: Callable[[str], None] = _ignore,
+    on_begin: Callable[[], None] = lambda: None,
     interrupts: Interrupts | None = None,
     waiter: Waiter | None = None,
     payload: PayloadSink | None = None,
@@ -302,7 +304,7 @@ def run_in_guest(
 ) -> Attempt:
     """Run `spec`, pass each tape line on as it comes, and judge the end. `on_other` is given the records that tell of
     the lives of several schedulers, `on_log` the scheduler's log, as they come; `payload` has the payload's streams.
-    `interrupts` ask for the end; `waiter` waits.
+    `interrupts` ask for the end; `waiter` waits. `on_begin` is called before each try to run the guest itself.
 
     Unless it is `cold` the guest goes on from where one like it has been saved, once it waited for its orders; the
     first of its kind is booted for that. `say` is told what takes long. Where that fails it boots, and the attempt is
@@ -310,10 +312,11 @@ def run_in_guest(
     """
     asked: dict[str, Any] = {"interrupts": interrupts, "waiter": waiter}
     told = {**asked, "payload": payload, "on_console_line": on_console_line}
+    run = partial(_run, on_begin=on_begin, told=told)
     why = ""
     if not cold:
         transcript = Transcript(on_tape, on_other, on_log, spec.topology, gets)
-        found = _warm(spec, transcript, say, asked, told)
+        found = _warm(spec, transcript, say, asked, run)
         if not isinstance(found, str):
             return transcript.attempt(found)
         why = found
@@ -323,7 +326,7 @@ def run_in_guest(
     if why:
         transcript.degraded.append(f"booted, as no saved guest could go on: {why}")
     try:
-        return transcript.attempt(_run(spec, transcript, told))
+        return transcript.attempt(run(spec, transcript))
     except QmpError as error:
         raise ArtifactError(f"--rootfs host: {error}", _WITHOUT) from error
 
@@ -333,7 +336,7 @@ def _warm(
     transcript: Transcript,
     say: Callable[[str], None],
     asked: Mapping[str, Any],
-    told: Mapping[str, Any],
+    run: Callable[[GuestSpec, Transcript], GuestResult],
 ) -> GuestResult | str:
     """How a guest ended that went on from where one was saved; in words why none could, as long as none had begun."""
     entry = warm.entry_of(spec)
@@ -351,7 +354,7 @@ def _warm(
             return str(error)
         # Only what comes before the orders leads to another try: behind them a guest may have done something.
         try:
-            result = _run(going, transcript, told)
+            result = run(going, transcript)
         except QmpError as error:
             return str(error)
     if isinstance(result, NotRestored):
@@ -360,8 +363,9 @@ def _warm(
     return result
 
 
-def _run(spec: GuestSpec, transcript: Transcript, told: Mapping[str, Any]) -> GuestResult:
+def _run(spec: GuestSpec, transcript: Transcript, on_begin: Callable[[], None], told: Mapping[str, Any]) -> GuestResult:
     """One guest to its end, with the host's files where it is to have them. Raises ArtifactError, QmpError."""
+    on_begin()
     if spec.host_files is None:
         return run_guest(spec, on_frame=transcript.hear, **told)
     sizes = spec.memory_sizes

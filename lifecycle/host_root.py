@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from scxlife.platform.vm.port import HOST_FILES
+from scxlife.platform.vm.port import HOST_FILES, OVERLAY_MODULE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,7 @@ def prepare(kernel: InitKernel, writable: Sequence[str], needed: Sequence[str], 
         os.makedirs(path, exist_ok=True)  # noqa: PTH103
     _mount_lower(kernel)
     try:
+        _load_overlay(kernel)
         kernel.mount("tmpfs", UPPER, "tmpfs", 0, "")
         for name in ("upper", "work"):
             os.mkdir(f"{UPPER}/{name}")  # noqa: PTH102
@@ -52,7 +53,7 @@ def prepare(kernel: InitKernel, writable: Sequence[str], needed: Sequence[str], 
     except OSError as error:
         degraded.append(
             f"no overlay over the host's files ({error.strerror}): of them {', '.join(IN_MEMORY)} are empty and in"
-            " memory, and the rest can only be read"
+            " memory, and the rest can only be read (scxlife kernel fetch --overlay gets the module of Debian's kernel)"
         )
         _without_overlay(kernel, needed)
     else:
@@ -78,6 +79,18 @@ def _mount_lower(kernel: InitKernel) -> None:
             kernel.poll((), _AGAIN_S)
         else:
             return
+
+
+def _load_overlay(kernel: InitKernel) -> None:
+    """The module, where the run has brought one. Raises OSError."""
+    try:
+        module = kernel.open(OVERLAY_MODULE, os.O_RDONLY)
+    except FileNotFoundError:
+        return
+    try:
+        kernel.load_module(module)
+    finally:
+        kernel.close(module)
 
 
 def _without_overlay(kernel: InitKernel, needed: Sequence[str]) -> None:

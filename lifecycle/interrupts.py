@@ -109,7 +109,8 @@ def leaving() -> _Within:
 
 
 def told(number: int = 0) -> int:
-    """Print the line, for `number` or else what came, and return the exit code: 128 and the signal's number."""
+    """Print the line, for `number` or else what came, and return the exit code: 128 and the signal's number. Other
+    signals than the two have no line, as none is printed where they end a process."""
     number = number or _state.number or int(_signal.SIGINT)
     try:
         import select
@@ -117,7 +118,7 @@ def told(number: int = 0) -> int:
         # A reader that has stalled does not keep us here.
         poll = select.poll()
         poll.register(2, select.POLLOUT)
-        if poll.poll(0):
+        if number in _WORDS and poll.poll(0):
             # On a terminal a line may be half drawn.
             start = "\r\033[K" if os.isatty(2) else ""
             os.write(2, f"{start}scxlife: {_WORDS[number]}\n".encode())

@@ -294,5 +294,8 @@ class Kernel(Protocol):
     def mount(self, source: str, target: str, fstype: str, flags: int, data: str) -> None:
         """mount(2)"""
 
+    def load_module(self, fd: int) -> None:
+        """Load the kernel module in an open file, without parameters. EEXIST: it is loaded. finit_module(2)"""
+
     def reboot(self, command: int) -> None:
         """RB_AUTOBOOT and RB_POWER_OFF do not return and do not sync. EPERM without CAP_SYS_BOOT. reboot(2)"""

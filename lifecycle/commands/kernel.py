@@ -18,6 +18,7 @@ _EPILOG = """\
 examples:
   scxlife kernel fetch                 the kernel of Debian sid; at once if there is one already
   scxlife kernel fetch --force         ask the mirror whether there is a newer one, and fetch it again in any case
+  scxlife kernel fetch --overlay       with the module that lets a payload of --rootfs host change what it sees
   scxlife kernel build 6.12            a small one that boots faster, from Debian's source: minutes, once
   scxlife kernel list --json
 
@@ -37,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fetch = actions.add_parser("fetch", help="fetch the newest kernel of a Debian suite into the cache")
     fetch.add_argument("--suite", default="sid", help="the Debian suite to take it from (default: %(default)s)")
     fetch.add_argument("--force", action="store_true", help="even if one is here already")
+    fetch.add_argument(
+        "--overlay", action="store_true", help="fetch its overlay module too, for vm run --rootfs host (110 MB once)"
+    )
     build = actions.add_parser(
         "build",
         help="build a small kernel from Debian's kernel source into the cache",
@@ -62,7 +66,10 @@ def _jobs(text: str) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
-    kernel = kernels.fetch(progress_on(), suite=args.suite, force=args.force)
+    progress = progress_on()
+    kernel = kernels.fetch(progress, suite=args.suite, force=args.force)
+    if args.overlay:
+        kernels.fetch_overlay(progress, kernel)
     print(f"{kernel.version}  {kernel.vmlinuz}")
     return 0
 

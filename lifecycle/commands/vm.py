@@ -18,6 +18,7 @@ from pathlib import Path
 
 import attrs
 
+from scxlife.lifecycle import interrupts
 from scxlife.lifecycle.commands.problems import telling
 from scxlife.lifecycle.control.listening import ListeningSocket
 from scxlife.lifecycle.duration_option import positive_duration
@@ -85,7 +86,8 @@ stderr, the output of --setup too. With --json stdout has the object alone, the 
 the object has the last 64 KiB of each of its streams. Standard input is the payload's (</dev/null gives it none). On a
 terminal the payload has a terminal: Ctrl-C is its own until it ends, and our lines wait meanwhile.
 
-Ctrl-C or SIGTERM stops the scheduler in the guest and reports the outcome; a second one ends the guest at once.
+Ctrl-C or SIGTERM stops the scheduler in the guest and reports the outcome; a second one ends the guest at once. Before
+there is a guest, or while the first of its kind is saved, it ends the command (130, 143), and nothing was run.
 
 exit codes: as `scxlife run --help` tells, and
   1    the payload failed (its status is in the JSON)
@@ -259,7 +261,7 @@ def _warm(args: argparse.Namespace) -> int:
     busybox = shutil.which("busybox")
     base = base_of(None if busybox is None else Path(busybox), _say)
     with Outlets(LinuxKernel()) as outlets:
-        asked = Asked(outlets.kernel, outlets.standard(sys.stderr).line)
+        asked = Asked(outlets.kernel, _nothing)
         for kernel in args.kernels or [None]:
             spec = _machine(args, kernel_of(kernel), qemu).spec(base.archive, timeout=args.timeout)
             entry = warm.entry_of(spec)
@@ -277,7 +279,7 @@ def _warm(args: argparse.Namespace) -> int:
                 ) from error
             if failed is not None:
                 print(f"scxlife: error: {warm.described(spec)}: {judge(failed)[1]}", file=sys.stderr)
-                return 128 + signal.SIGINT if asked.count else GUEST_FAILED
+                return GUEST_FAILED
             size = warm.size_of(entry) / 1e6
             print(f"saved      {warm.described(spec)}: {size:.0f} MB in {time.monotonic() - began:.1f} s")
     return 0
@@ -372,13 +374,19 @@ def _nothing(line: object) -> None:
 
 
 class Asked:
-    """The signals that ask for the end, from now on until the process ends, for the loop to read."""
+    """The signals that ask for the end, from now on until the process ends, for the loop to read. Before `begin` the
+    first one ends the command: there is no guest yet that could be asked."""
 
     def __init__(self, kernel: Kernel, say: Callable[[str], object]) -> None:
+        self._begun = False
         self._source = SignalSource.of_supervisor(kernel, "interrupt")
         self._source.open()
         self._say = say
         self.count = 0
+
+    def begin(self) -> None:
+        """From now on there is a guest to be asked."""
+        self._begun = True
 
     def fileno(self) -> int:
         fd = self._source.fileno()
@@ -386,8 +394,10 @@ class Asked:
         return fd
 
     def take(self) -> list[int]:
-        """The numbers of those that came since the last call."""
+        """The numbers of those that came since the last call. Raises SystemExit before `begin`."""
         names = [str(event.data["signal"]) for event in self._source.drain()]
+        if names and not self._begun:
+            raise SystemExit(interrupts.told(signal.Signals[names[0]]))
         if names and not self.count:
             self._say(f"scxlife: {names[0]}: the guest is asked to end; a second signal ends it at once")
         self.count += len(names)
@@ -475,6 +485,7 @@ def _checked_run(args: argparse.Namespace, outlets: Outlets) -> int:
             cold=recipe.cold,
             gets=arriving,
             say=_nothing if args.quiet else out,
+            on_begin=asked.begin,
             interrupts=asked,
             waiter=outlets,
             payload=streams,

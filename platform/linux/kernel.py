@@ -36,6 +36,11 @@ class LinuxKernel(Processes, Files, Events, Signals):
 
         libc.mount(source, target, fstype, flags, data)
 
+    def load_module(self, fd: int) -> None:
+        from . import libc
+
+        libc.load_module(fd)
+
     def reboot(self, command: int) -> None:
         from . import libc
 

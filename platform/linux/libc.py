@@ -18,6 +18,8 @@ _MCL_CURRENT = 1
 _MCL_FUTURE = 2
 # fallocate(2): KEEP_SIZE and PUNCH_HOLE
 _PUNCH_HOLE = 1 | 2
+# finit_module(2)
+_FINIT_MODULE_NUMBERS = {"x86_64": 313, "aarch64": 273}
 # bpf(2)
 _BPF_NUMBERS = {"x86_64": 321, "aarch64": 280}
 _BPF_OBJ_GET = 7
@@ -37,6 +39,13 @@ def inotify_add_watch(fd: int, path: str, mask: int) -> int:
 def mount(source: str, target: str, fstype: str, flags: int, data: str) -> None:
     words = (os.fsencode(source), os.fsencode(target), os.fsencode(fstype))
     _checked(_libc.mount(*words, ctypes.c_ulong(flags), os.fsencode(data)), target)
+
+
+def load_module(fd: int) -> None:
+    number = _FINIT_MODULE_NUMBERS.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    _checked(_libc.syscall(number, fd, b"", 0))
 
 
 def reboot(command: int) -> None:

@@ -53,6 +53,7 @@ ERRNOS: Mapping[str, tuple[str, ...]] = {
     "run_first": ("EPERM",),
     "lock_memory": ("EPERM", "ENOMEM"),
     "mount": ("EPERM", "EBUSY"),
+    "load_module": ("EPERM", "EEXIST", "ENOEXEC"),
     "reboot": ("EPERM",),
 }
 

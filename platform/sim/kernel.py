@@ -82,6 +82,9 @@ class SimKernel(ProcessCalls, FileCalls, EventCalls):
     def mount(self, source: str, target: str, fstype: str, flags: int, data: str) -> None:
         self.enter("mount")
 
+    def load_module(self, fd: int) -> None:
+        self.enter("load_module")
+
     def reboot(self, command: int) -> None:
         self.enter("reboot")
         if command != RB_DISABLE_CAD:

@@ -30,6 +30,7 @@ from scxlife.platform.vm import interpreter
 from scxlife.platform.vm.cache import cache_root, entries, locked, publish, sound
 from scxlife.platform.vm.cpio import Tree
 from scxlife.platform.vm.elf import Placed, closure, in_guest, loaded_part, merged_directories, traced
+from scxlife.platform.vm.port import OVERLAY_MODULE
 from scxlife.platform.vm.remembered import Sources, recall, remember
 
 SCHEDULER = "/scheduler"
@@ -139,6 +140,8 @@ class Run:
     programs: tuple[Path, ...] = ()
     #: (file of the host, absolute path in the guest).
     files: tuple[tuple[Path, str], ...] = ()
+    #: The kernel's module for overlays, where the payload is to have one.
+    overlay: bytes = b""
     #: Absolute paths of directories that are to be there.
     directories: tuple[str, ...] = ()
 
@@ -240,6 +243,8 @@ def write_run(base: Base, run: Run, sink: BinaryIO) -> None:
         slot = f"{STAGING}/{staged.name}"
         placed += closure(staged.program, f"{slot}{SCHEDULER}", provided=base.holds)
         tree.file(f"{slot}{SCHEDULER_ARGS}", staged.arguments.encode())
+    if run.overlay:
+        tree.file(OVERLAY_MODULE, run.overlay)
     if run.control is not None:
         tree.file(
             CONTROL_COMMAND, _CONTROL.format(python=_PYTHON, flags=interpreter.FLAGS, entry=run.control).encode(), 0o755

@@ -6,6 +6,7 @@ A stock Debian kernel needs no module to boot in a guest: console, virtio-pci an
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from scxlife.platform.vm.packages import Package, PackageNotFound, Suite, versio
 from scxlife.platform.vm.progress import Progress
 
 _FETCH = "scxlife kernel fetch"
+OVERLAY = "overlay.ko"
 
 
 @attrs.frozen
@@ -104,6 +106,46 @@ def store(draft: cache.Draft, deb: Path, version: str, package: Package, suite: 
     )
 
 
+def fetch_overlay(progress: Progress, kernel: Kernel) -> Path:
+    """The module of ``kernel`` that mounts overlays, from the suite that ``kernel`` came from. Its package holds all
+    modules, 110 MB of them. Raises ArtifactError of one kind or another; NotInstalled for a kernel that has none."""
+    if kernel.built:
+        raise NotInstalled(f"{kernel.version} was built here, with overlays in it", "nothing is to be fetched")
+    import lzma
+
+    entry = _overlays() / kernel.version
+    if cache.sound(entry, progress.say):
+        return entry / OVERLAY
+    with packages.open_suite(kernel.suite, progress) as lists:
+        lists.update(progress)
+        modules = f"linux-modules-{kernel.version}"
+        package = lists.package(modules if modules in lists.names(re.escape(modules)) else kernel.package)
+        if package.version != kernel.package_version:
+            what = f"{lists.name} has {package.name} {package.version}, and the kernel here is {kernel.package_version}"
+            raise PackageNotFound(what, f"run: {_FETCH} --force --overlay")
+        with cache.locked(entry, progress.say), cache.publish(entry) as draft:
+            deb = lists.download(package, draft.path, progress)
+            inside = next((path for path in packages.files(deb) if path.endswith(f"/{OVERLAY}.xz")), None)
+            if inside is None:
+                raise PackageNotFound(f"{deb.name} has no {OVERLAY}.xz", "--rootfs host runs without an overlay, too")
+            packed = draft.path / "packed"
+            packages.extract(deb, [(inside, packed)])
+            (draft.path / OVERLAY).write_bytes(lzma.decompress(packed.read_bytes()))
+            packed.unlink()
+            deb.unlink()
+            draft.manifest.update(package=package.name, package_version=package.version, fetched_at=cache.now())
+    return entry / OVERLAY
+
+
+def overlay_of(vmlinuz: Path) -> bytes:
+    """The module that ``fetch_overlay`` has kept for a kernel of the cache; nothing where it has not, or where it is
+    damaged. Raises CacheError, OSError."""
+    entry = _overlays() / vmlinuz.parent.name
+    if vmlinuz.parent.parent != _directory() or not cache.sound(entry, lambda _: None):
+        return b""
+    return (entry / OVERLAY).read_bytes()
+
+
 def installed() -> list[Kernel]:
     """The kernels of the cache, newest first. One that is incomplete is not among them; their content is compared by
     ``verified``. Raises CacheError."""
@@ -154,6 +196,10 @@ def _resolve(lists: Suite) -> tuple[str, Package]:
 
 def _directory() -> Path:
     return cache.cache_root() / "kernels"
+
+
+def _overlays() -> Path:
+    return cache.cache_root() / "overlays"
 
 
 def _newest_of(suite: str) -> Kernel | None:

@@ -21,6 +21,8 @@ CONTROL_NAME = "scxlife.control"
 PAYLOAD_NAME = "scxlife.payload"
 #: The tag of the virtiofs with the host's files.
 HOST_FILES = "scxlife-host"
+#: Where the kernel's module for overlays is in a guest that was given it.
+OVERLAY_MODULE = "/scxlife/overlay.ko"
 _CLASS = "/sys/class/virtio-ports"
 #: NETLINK_KOBJECT_UEVENT of linux/netlink.h; group 1 is the kernel's own.
 _KOBJECT_UEVENT = 15

@@ -152,7 +152,7 @@ def make(
 
     None when it is saved; how the guest ended when it did not even boot. Raises NotSaved, CacheError.
     """
-    with locked(entry, say) as waited:
+    with locked(entry, lambda _: say("another run is saving such a guest; waiting for it")) as waited:
         if waited and is_saved(entry):
             return None
         try:
@@ -221,9 +221,7 @@ def _save(spec: GuestSpec, folder: Path, asked: Mapping[str, Any]) -> dict[str, 
             spec, orders=None, control=None, memory_files=MemoryFiles(memories, shared=True), stop_within=_AT_ONCE
         )
         result = run_guest(booting, on_frame=heard.append, on_hello=save, **asked)
-        if isinstance(result, Interrupted):
-            raise _Failed(attrs.evolve(result, reason="it was asked to end before it had booted"))
-        if isinstance(result, OutOfMemory | Panicked | TimedOut):
+        if isinstance(result, Interrupted | OutOfMemory | Panicked | TimedOut):
             raise _Failed(result)
         if failure or not isinstance(result, CutOff) or [frame.type for frame in heard] != [frames.HELLO]:
             if result.record.qemu_status == -signal.SIGBUS:

@@ -6,7 +6,9 @@ import argparse
 import hashlib
 import io
 import json
+import lzma
 import os
+import re
 import select
 import shutil
 import signal
@@ -52,7 +54,14 @@ def put(root: Path, version: str, suite: str = "sid", package: str = "linux-imag
     return root / version / "vmlinuz"
 
 
-def offer(repository: Repository, version: str, revision: str, *, binary_package: bool) -> bytes:
+def offer(
+    repository: Repository,
+    version: str,
+    revision: str,
+    *,
+    binary_package: bool,
+    modules: dict[str, bytes] | None = None,
+) -> bytes:
     """A kernel on the mirror: packed as since 7.x, or as before."""
     content = f"vmlinuz of {version}".encode()
     meta = f"linux-base-amd64 (= {revision}), linux-image-{version} (= {revision})"
@@ -61,8 +70,10 @@ def offer(repository: Repository, version: str, revision: str, *, binary_package
         repository.add(f"linux-image-{version}", revision, depends=f"kmod, linux-binary-{version} (= {revision})")
         files = {f"usr/lib/modules/{version}/vmlinuz": content}
         repository.add(f"linux-binary-{version}", revision, files=files)
+        if modules is not None:
+            repository.add(f"linux-modules-{version}", revision, files=modules)
     else:
-        files = {f"boot/vmlinuz-{version}": content, f"boot/config-{version}": b"CONFIG_X=y"}
+        files = {f"boot/vmlinuz-{version}": content, f"boot/config-{version}": b"CONFIG_X=y", **(modules or {})}
         repository.add(f"linux-image-{version}", revision, depends="kmod", files=files)
     repository.make_known()
     return content
@@ -92,6 +103,36 @@ def test_a_kernel_that_is_here_is_taken_without_the_mirror_and_force_asks_it(rep
     assert kernels.installed() == [new, old]
     shutil.rmtree(repository.root)
     assert kernels.fetch(silent()) == new
+
+
+@needs_apt
+@pytest.mark.parametrize("binary_package", [True, False])
+def test_the_overlay_module_comes_from_the_package_of_the_same_kernel(
+    repository: Repository, binary_package: bool
+) -> None:
+    version = "7.2.13+deb14-amd64"
+    packed = {f"usr/lib/modules/{version}/kernel/fs/overlayfs/overlay.ko.xz": lzma.compress(b"a module")}
+    offer(repository, version, "7.2.13-1", binary_package=binary_package, modules=packed)
+    kernel = kernels.fetch(silent())
+    assert kernels.overlay_of(kernel.vmlinuz) == b""
+    module = kernels.fetch_overlay(silent(), kernel)
+    assert sorted(path.name for path in module.parent.iterdir()) == ["manifest.json", "overlay.ko"]
+    shutil.rmtree(repository.root)
+    assert kernels.fetch_overlay(silent(), kernel) == module
+    assert kernels.overlay_of(kernel.vmlinuz) == b"a module"
+    module.write_bytes(b"a modulf")
+    assert kernels.overlay_of(kernel.vmlinuz) == b""
+
+
+@needs_apt
+def test_the_overlay_module_of_another_revision_is_not_taken(repository: Repository) -> None:
+    version = "7.2.13+deb14-amd64"
+    offer(repository, version, "7.2.13-1", binary_package=True)
+    kernel = kernels.fetch(silent())
+    repository.add(f"linux-modules-{version}", "7.2.13-2")
+    repository.make_known()
+    with pytest.raises(packages.PackageNotFound, match=re.escape("7.2.13-2, and the kernel here is 7.2.13-1")):
+        kernels.fetch_overlay(silent(), kernel)
 
 
 @needs_apt

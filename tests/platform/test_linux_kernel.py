@@ -435,6 +435,12 @@ def test_calls_that_only_a_machine_may_see_fail_with_their_errno(tmp_path: Path)
     with pytest.raises(OSError) as told:
         kernel.mount("none", str(tmp_path), "no-such-filesystem", 0, "")
     assert told.value.errno in (errno.ENODEV, errno.EPERM)
+    (tmp_path / "module").write_bytes(b"no module")
+    module = kernel.open(str(tmp_path / "module"), os.O_RDONLY)
+    with pytest.raises(OSError) as told:
+        kernel.load_module(module)
+    assert told.value.errno in (errno.ENOEXEC, errno.EPERM, errno.ENOSYS)
+    kernel.close(module)
     with pytest.raises(OSError) as told:
         kernel.reboot(RB_AUTOBOOT ^ 0x5A5A)
     assert told.value.errno in (errno.EINVAL, errno.EPERM)

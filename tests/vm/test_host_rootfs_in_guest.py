@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from scxlife.platform.vm import host_files
+from scxlife.platform.vm import host_files, kernels
 from scxlife.platform.vm.kernels import Kernel
+from scxlife.platform.vm.progress import PlainLines
 
 SCXLIFE = [sys.executable, "-m", "scxlife.lifecycle", "vm", "run", "--timeout", "600s", "--rootfs", "host", "--json"]
 LIMIT = 700
@@ -96,16 +97,34 @@ def test_a_scheduler_runs_beside_a_payload_of_the_host(each_kernel: Kernel, tmp_
 
 
 @pytest.mark.guest
-def test_the_payload_may_change_what_it_sees_where_there_is_an_overlay(small_kernel: Kernel, tmp_path: Path) -> None:
+def test_the_payload_may_change_what_it_sees_where_there_is_an_overlay(each_kernel: Kernel, tmp_path: Path) -> None:
+    if not each_kernel.built:
+        # Its package is large, and fetched once.
+        kernels.fetch_overlay(PlainLines(sys.__stderr__ or sys.stderr), each_kernel)
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/file").touch()
     line = "rm -r tree && mkdir tree && mv tree other && touch /usr/bin/mine && ls -d tree other; ls /usr/bin/mine"
-    outcome, said = vm(small_kernel, tmp_path, "--", "sh", "-c", line)
+    outcome, said = vm(each_kernel, tmp_path, "--", "sh", "-c", line)
     assert "other\n" in said
     assert "/usr/bin/mine\n" in said
     assert (tmp_path / "tree/file").exists()
     assert not Path("/usr/bin/mine").exists()
     assert not [each for each in outcome["degraded"] if "overlay" in each]
+
+
+@pytest.mark.guest
+def test_without_an_overlay_tmp_is_in_memory_and_the_rest_is_read_only(each_kernel: Kernel, tmp_path: Path) -> None:
+    if each_kernel.built:
+        pytest.skip("overlays are built into it")
+    # As a kernel of no cache it has no module.
+    kernel = tmp_path / "vmlinuz"
+    shutil.copy(each_kernel.vmlinuz, kernel)
+    line = "touch /tmp/mine && ls /tmp/mine; touch /usr/bin/mine || echo refused"
+    outcome, said = vm(each_kernel, tmp_path, "--kernel", str(kernel), "--cold", "--", "sh", "-c", line)
+    assert "/tmp/mine\nrefused\n" in outcome["payload_output"]["stdout"]["text"], said
+    (words,) = [each for each in outcome["degraded"] if "overlay" in each]
+    assert "scxlife kernel fetch --overlay" in words
+    assert not Path("/tmp/mine").exists()
 
 
 TOOLS = {

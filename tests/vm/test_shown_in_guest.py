@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from tests.schedulers.build import fault_scheduler
 
+from scxlife.lifecycle.payload_streams import ROOM
 from scxlife.lifecycle.timeline import shown
 from scxlife.platform.vm.kernels import Kernel
 
@@ -149,13 +150,20 @@ def test_each_byte_of_a_flood_is_kept_and_passed_on_in_bounded_memory(small_kern
         stderr: list[bytes] = []
         aside = threading.Thread(target=lambda err=process.stderr: stderr.extend(err))
         aside.start()
+        # Nobody reads for a while: the payload is held up, and nothing is dropped.
+        kept, until = tmp_path / "kept", time.monotonic() + PATIENCE
+        while not kept.exists() or kept.stat().st_size < ROOM:
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        aside.join(3.0)
+        assert kept.stat().st_size <= 8 * ROOM
         read = 0
         while data := process.stdout.read(1 << 20):
             read += len(data)
         aside.join()
     assert process.returncode == 0, b"".join(stderr).decode()
     assert read == FLOOD
-    assert (tmp_path / "kept").stat().st_size == FLOOD
+    assert kept.stat().st_size == FLOOD
     assert int((tmp_path / "peak").read_text()) <= MOST
     # The scheduler ran all the time, and ended as one does that was asked to.
     told = records(tmp_path / "tape")

@@ -175,6 +175,30 @@ def test_L12_a_request_during_the_boot_is_kept_until_hello(host: Host) -> None:
     assert (process.returncode, json.loads(out)["outcome"]) == (0, "stopped"), err
 
 
+@pytest.mark.parametrize(("number", "line"), [(signal.SIGINT, "scxlife: interrupted"), (signal.SIGHUP, "")])
+@pytest.mark.parametrize("action", ["run", "warm"])
+def test_L12_a_signal_while_a_guest_is_saved_ends_the_command_and_leaves_nothing(
+    host: Host, action: str, number: signal.Signals, line: str
+) -> None:
+    """There is no guest yet that could be asked, and no outcome to report."""
+    kernel = f"{host.folder}/vmlinuz"
+    words = [kernel] if action == "warm" else ["--kernel", kernel, "--log", "log", "./mine"]
+    argv = [*SCXLIFE[:4], action, "--accel", "tcg", *words]
+    environment = {**host.environment, "FAKE": "silent", "XDG_CACHE_HOME": f"{host.folder}/cache"}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, env=environment, cwd=host.folder, stdin=subprocess.DEVNULL, **pipes) as process:
+        pid = host.wait_for("pid")
+        wait_until_caught(process.pid)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=LIMIT)
+    assert process.returncode == 128 + number, err
+    assert "outcome" not in out
+    assert [said for said in err.splitlines() if said.startswith("scxlife: ")] == [line] * bool(line)
+    assert gone(int(pid))
+    assert not [left for left in (host.folder / "cache/scxlife/warm").iterdir() if "partial" in left.name]
+    assert not (host.folder / "log").exists()
+
+
 def test_L12_ctrl_c_on_a_terminal_stops_the_run(host: Host) -> None:
     master, terminal = pty.openpty()
     standard: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), terminal)
