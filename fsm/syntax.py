@@ -132,7 +132,7 @@ class Syntax:
     def _other_format(self) -> tuple[Place, str] | None:
         if "<document start>" not in self.problem:
             return None
-        text = "what stands above is a whole by itself; a definition is one mapping that begins with `format: 1`"
+        text = "what stands above is complete by itself: a file is one mapping, of keys with a colon after each"
         return self._at(self.stopped, text)
 
     def _first_character(self) -> tuple[Place, str] | None:
