@@ -94,7 +94,7 @@ OTHERS = {
         '<?xml version="1.0"?>\n<scxml/>\n',
         "1:1: wrong-type a mapping is wanted here, not text; a definition",
     ),
-    "a unit file": ("[Unit]\nDescription=x\n", "2:1: yaml-syntax what stands above is complete by itself: a file is one mapping"),
+    "a unit file": ("[Unit]\nDescription=x\n", "2:1: yaml-syntax what stands above is complete by itself: a file"),
     "a list": ("- {source: a, dest: b}\n", "1:1: wrong-type a mapping is wanted here, not a list; a definition begins"),
     "a number in quotes": (
         KETTLE.replace("format: 1", 'format: "1"'),
