@@ -74,6 +74,12 @@ def test_an_expression_of_guards_is_told_how_it_is_written_here(row: str, hint: 
     assert problem.message.endswith(f"nothing is evaluated here; {hint}")
 
 
+def test_of_a_long_expression_the_beginning_is_told() -> None:
+    row = "if: " + "filled and " * 1000 + "hot"
+    (problem,) = [problem for problem in with_row(row).problems if problem.severity == ERROR]
+    assert len(problem.message) < 200
+
+
 def test_a_guard_that_is_only_misspelt_is_told_the_name() -> None:
     (problem,) = [problem for problem in with_row("if: fulled, unless: hot").problems if problem.severity == ERROR]
     assert problem.message == "unknown guard 'fulled'; did you mean 'filled'?"

@@ -130,7 +130,7 @@ def test_three_opposites_of_one_another_leave_no_answer() -> None:
 
 
 def test_a_guard_that_only_declarations_name_is_unused() -> None:
-    unused = "guards: {filled: it is, empty: {opposite: filled}, half: {excludes: empty}}\n"
+    unused = "guards: {filled: it is, empty: {opposite: filled, excludes: half}, half: it is}\n"
     assert [code for code, _ in found(HEAD + unused + FILLED + EMPTY + BACK)] == ["unused-guard"]
 
 
