@@ -21,15 +21,30 @@ class Axis:
 
     states: tuple[str, ...]
     places: Mapping[str, float]
+    # Both are asked for each state and each arrow.
+    _states: frozenset[str] = attrs.field(init=False, repr=False, eq=False)
+    _steps: frozenset[tuple[str, str]] = attrs.field(init=False, repr=False, eq=False)
 
-    def steps(self) -> set[tuple[str, str]]:
+    @_states.default
+    def _all_states(self) -> frozenset[str]:
+        return frozenset(self.states)
+
+    @_steps.default
+    def _all_steps(self) -> frozenset[tuple[str, str]]:
+        return frozenset(pairwise(self.states))
+
+    def __contains__(self, state: str) -> bool:
+        """Whether a state is of the axis itself."""
+        return state in self._states
+
+    def steps(self) -> frozenset[tuple[str, str]]:
         """From each state of the axis to the next."""
-        return set(pairwise(self.states))
+        return self._steps
 
     def belongs(self, arrow: Arrow, way: Way) -> bool:
         """Whether a way is part of a life in which nothing goes wrong: a step along the axis that is no fault, or
         one past the next state that notes no verdict."""
-        if way.is_fault or arrow.source not in self.states or arrow.target not in self.states:
+        if way.is_fault or arrow.source not in self or arrow.target not in self:
             return False
         ahead = self.places[arrow.target] - self.places[arrow.source]
         return ahead == 1 or (ahead > 1 and not verdicts(way))
@@ -43,15 +58,20 @@ def axis_of(graph: Graph, views: Mapping[str, tuple[str, ...]]) -> Axis:
     """
     states = views.get(SPINE) or graph.spine()
     places = {name: float(index) for index, name in enumerate(states)}
-    beside = [node for node in graph.nodes if node.name not in states]
     last = 0.0
+    beside = []
     for node in graph.nodes:
-        if node.name in states:
+        if node.name in places:
             last = places[node.name]
-        elif node.state.final is None:
+            continue
+        beside.append(node)
+        if node.state.final is None:
             places[node.name] = last + 0.5
+    sources: dict[str, list[str]] = {}
+    for arrow in graph.arrows:
+        sources.setdefault(arrow.target, []).append(arrow.source)
     for node in beside:
         if node.state.final is not None:
-            before = [places[arrow.source] for arrow in graph.arrows if arrow.target == node.name]
+            before = [places[source] for source in sources.get(node.name, ())]
             places[node.name] = sum(before) / len(before) if before else last
     return Axis(states, places)

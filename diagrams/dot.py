@@ -83,9 +83,9 @@ def _boxes(scene: Scene, ids: Mapping[str, str]) -> Iterator[str]:
     else:
         yield from _within(scene, scene.box, "  ", nodes, ids)
     for name in scene.beyond:
-        more = _in_line(scene) if name in scene.axis.states else ""
+        more = _in_line(scene) if name in scene.axis else ""
         yield f"  {ids[name]} [style=dashed, label=<{outside_label(name)}>{more}]"
-    for index, target in enumerate(_listed(scene)):
+    for index, target in enumerate(scene.listed):
         yield f'  ":coming {index}" [style=dashed, label=<{sources_label(scene.coming[target])}>]'
 
 
@@ -114,35 +114,28 @@ def _within(scene: Scene, box: Box, margin: str, nodes: Mapping[str, Node], ids:
 
 
 def _cluster(scene: Scene, name: str) -> str:
-    return f"cluster {scene.box.all_names().index(name)}"
+    return f"cluster {scene.boxes[name]}"
 
 
 def _door(scene: Scene, name: str, index: int) -> str:
-    return f'":door {scene.box.all_names().index(name)}.{index}"'
+    return f'":door {scene.boxes[name]}.{index}"'
 
 
 def _box(scene: Scene, node: Node) -> str:
-    coming = () if node.name in _listed(scene) else scene.coming.get(node.name, ())
+    coming = () if node.name in scene.listed else scene.coming.get(node.name, ())
     words = [f"label=<{box_label(node, scene.away.get(node.name, ()), coming, detailed=scene.part)}>"]
     away = [story(arrow.ways) for arrow in scene.away.get(node.name, ())]
     words.append(f"tooltip={tooltip(' | '.join([node.state.doc or node.name, *away]))}")
-    if node.name in scene.axis.states:
+    if node.name in scene.axis:
         words.append(f'style="rounded,filled", penwidth=1.6, fillcolor="{SPINE}"{_in_line(scene)}')
     if node.state.final is not None:
-        words.append("peripheries=2" + (f', fillcolor="{FINAL}"' if node.name in scene.axis.states else ""))
+        words.append("peripheries=2" + (f', fillcolor="{FINAL}"' if node.name in scene.axis else ""))
     return f"[{', '.join(words)}]"
 
 
 def _in_line(scene: Scene) -> str:
     """What keeps the states of the axis in one line, where there are several."""
-    return ", group=axis" if sum(node.name in scene.axis.states for node in scene.nodes) > 1 else ""
-
-
-def _listed(scene: Scene) -> list[str]:
-    """The states above which there is room for a list of what leads to them: no arrow comes from further up."""
-    place = scene.axis.places
-    below = {arrow.target for arrow in scene.arrows if place[arrow.source] < place[arrow.target]}
-    return [target for target in scene.coming if target not in below]
+    return ", group=axis" if scene.lined else ""
 
 
 # -- arrows ----------------------------------------------------------------------------------------------------
@@ -151,7 +144,7 @@ def _listed(scene: Scene) -> list[str]:
 def _arrows(scene: Scene, ids: Mapping[str, str]) -> Iterator[str]:
     if any(node.name == scene.graph.initial for node in scene.nodes):
         yield f"  {_INITIAL} -> {ids[scene.graph.initial]} [weight=20]"
-    for index, target in enumerate(_listed(scene)):
+    for index, target in enumerate(scene.listed):
         yield f'  ":coming {index}" -> {ids[target]}'
     for arrow in scene.arrows:
         yield f"  {ids[arrow.source]} -> {ids[arrow.target]} {_line(scene, arrow)}"

@@ -6,6 +6,8 @@ same definition always gives the same graph.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 
 from scxlife.diagrams.ways import Way, ways_through
@@ -67,10 +69,12 @@ class Graph:
         """The longest of these ways; of several, the one through the states that were declared first."""
         layers = self.layers()
         onward = self._onward()
+        into: dict[str, list[str]] = {}
+        for arrow in onward:
+            into.setdefault(arrow.target, []).append(arrow.source)
         spine = [max(layers, key=lambda name: layers[name])]
         while layers[spine[-1]]:
-            into = [arrow.source for arrow in onward if arrow.target == spine[-1]]
-            spine.append(max(into, key=lambda name: layers[name]))
+            spine.append(max(into[spine[-1]], key=lambda name: layers[name]))
         return tuple(reversed(spine))
 
     def _onward(self) -> list[Arrow]:
@@ -83,13 +87,14 @@ class Graph:
 def graph_of(definition: Definition) -> Graph:
     """The graph of `definition`. Cells that ignore, reject or can't happen leave no trace in it."""
     ways = {name: _ways_out_of(definition, name) for name in definition.states}
+    order = {name: index for index, name in enumerate(definition.states)}
     return Graph(
         name=definition.name,
         version=definition.version,
         doc=definition.doc,
         initial=definition.initial,
         nodes=tuple(_node(definition, state, ways[name]) for name, state in definition.states.items()),
-        arrows=tuple(arrow for name in definition.states for arrow in _arrows(definition, name, ways[name])),
+        arrows=tuple(arrow for name in definition.states for arrow in _arrows(order, name, ways[name])),
     )
 
 
@@ -117,7 +122,9 @@ def _deadline(definition: Definition, name: str) -> Deadline:
     return Deadline(name, setting, None if value is None else float(value))
 
 
-def _arrows(definition: Definition, source: str, ways: list[Way]) -> list[Arrow]:
-    going = [way for way in ways if way.kind == GO and not way.internal]
-    targets = [name for name in definition.states if any(way.target == name for way in going)]
-    return [Arrow(source, name, tuple(way for way in going if way.target == name)) for name in targets]
+def _arrows(order: Mapping[str, int], source: str, ways: list[Way]) -> list[Arrow]:
+    going: dict[str, list[Way]] = {}
+    for way in ways:
+        if way.kind == GO and not way.internal:
+            going.setdefault(way.target, []).append(way)
+    return [Arrow(source, target, tuple(going[target])) for target in sorted(going, key=order.__getitem__)]

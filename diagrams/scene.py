@@ -55,6 +55,26 @@ class Scene:
     away: Mapping[str, tuple[Arrow, ...]] = attrs.Factory(dict)
     coming: Mapping[str, tuple[Source, ...]] = attrs.Factory(dict)
     beyond: tuple[str, ...] = ()
+    #: The names of all boxes, each with its number.
+    boxes: Mapping[str, int] = attrs.field(init=False)
+    #: The states above which there is room for a list of what leads to them: no arrow comes from further up.
+    listed: Collection[str] = attrs.field(init=False)
+
+    @boxes.default
+    def _numbered(self) -> dict[str, int]:
+        return {name: index for index, name in enumerate(self.box.all_names())}
+
+    @listed.default
+    def _with_room(self) -> dict[str, None]:
+        place = self.axis.places
+        below = {arrow.target for arrow in self.arrows if place[arrow.source] < place[arrow.target]}
+        return {target: None for target in self.coming if target not in below}
+
+    @property
+    def lined(self) -> bool:
+        """Whether several states of the axis are shown, which then stand in one line."""
+        shown = (node for node in self.nodes if node.name in self.axis)
+        return next(shown, None) is not None and next(shown, None) is not None
 
     @property
     def part(self) -> bool:
@@ -79,7 +99,7 @@ def scene_of(definition: Definition, groups: Collection[str] = (), only: str = A
 def _whole(definition: Definition, graph: Graph, axis: Axis, only: str) -> Scene:
     nodes, common = common_of(graph)
     box = _boxes(definition, axis, "", nodes)
-    drawn = [arrow for arrow in graph.arrows if near(definition, axis, arrow)]
+    drawn, said = _parted(definition, axis, graph.arrows)
     joint, arrows = _joined(box, drawn, nodes, whole=True)
     return Scene(
         graph=graph,
@@ -91,7 +111,7 @@ def _whole(definition: Definition, graph: Graph, axis: Axis, only: str) -> Scene
         box=box,
         arrows=arrows,
         joint=joint,
-        away=_by_source(arrow for arrow in graph.arrows if arrow not in drawn),
+        away=_by_source(said),
     )
 
 
@@ -102,22 +122,30 @@ def _by_source(arrows: Iterable[Arrow]) -> dict[str, tuple[Arrow, ...]]:
     return found
 
 
+def _parted(definition: Definition, axis: Axis, arrows: Iterable[Arrow]) -> tuple[list[Arrow], list[Arrow]]:
+    """The arrows that are drawn, and those that are said in words."""
+    drawn: list[Arrow] = []
+    said: list[Arrow] = []
+    for arrow in arrows:
+        (drawn if near(definition, axis, arrow) else said).append(arrow)
+    return drawn, said
+
+
 def near(definition: Definition, axis: Axis, arrow: Arrow) -> bool:
     """Whether an arrow is short enough to be drawn in a drawing of the whole."""
     along = all(axis.belongs(arrow, way) for way in arrow.ways)
-    ends = definition.states[arrow.target].final is not None and arrow.target not in axis.states
+    ends = definition.states[arrow.target].final is not None and arrow.target not in axis
     return abs(axis.places[arrow.target] - axis.places[arrow.source]) <= (LONGER if along or ends else SHORT)
 
 
 def _part(definition: Definition, part: Part, axis: Axis, title: str) -> Scene:
     nodes, common = common_of(part.graph)
     box = _boxes(definition, axis, title, nodes)
-    drawn = [arrow for arrow in part.graph.arrows if near(definition, axis, arrow)]
-    said = [arrow for arrow in part.graph.arrows if arrow not in drawn]
+    drawn, said = _parted(definition, axis, part.graph.arrows)
     crowded = len({arrow.target for arrow in part.leaving}) > BEYOND
     (said if crowded else drawn).extend(part.leaving)
     joint, arrows = _joined(box, drawn, nodes)
-    inside = box.all_states()
+    inside = {*box.all_states()}
     every = [*(arrow for own in joint.values() for arrow in own), *arrows]
     return Scene(
         graph=part.graph,
@@ -138,7 +166,7 @@ def _part(definition: Definition, part: Part, axis: Axis, title: str) -> Scene:
 def _boxes(definition: Definition, axis: Axis, name: str, nodes: Iterable[Node]) -> Box:
     """All `nodes` in a box of this name, with the groups that have several of them within, next to one another: the
     frame of others would go around half of the drawing, and say less than it hides."""
-    names = [node.name for node in nodes]
+    names = {node.name: None for node in nodes}
     shown = {group: [each for each in members if each in names] for group, members in definition.groups.items()}
     inner = {}
     for group, members in shown.items():

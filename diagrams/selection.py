@@ -67,7 +67,8 @@ def narrowed(definition: Definition, groups: Collection[str], only: str) -> Grap
     if not groups:
         return graph
     part = part_of(graph, states_in(definition, groups))
-    arrows = tuple(arrow for arrow in graph.arrows if arrow in (*part.graph.arrows, *part.leaving, *part.coming))
+    of_part = {(arrow.source, arrow.target) for arrow in (*part.graph.arrows, *part.leaving, *part.coming)}
+    arrows = tuple(arrow for arrow in graph.arrows if (arrow.source, arrow.target) in of_part)
     ends = {end for arrow in arrows for end in (arrow.source, arrow.target)}
     empty = (Node(State(node.name), (), (), ()) for node in graph.nodes if node.name in ends)
     nodes = {node.name: node for node in (*empty, *part.graph.nodes)}

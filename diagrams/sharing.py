@@ -53,16 +53,22 @@ def joined(
     """
     found: dict[str, tuple[Arrow, ...]] = {}
     left = tuple(arrows)
-    inside = box.all_states()
+    inside = {*box.all_states()}
     states = [name for name in living if name in inside]
     if len(states) > 1:
-        for target in dict.fromkeys(arrow.target for arrow in left if arrow.target not in inside):
-            own = {arrow.source: arrow for arrow in left if arrow.target == target and arrow.source in inside}
+        leaving: dict[str, dict[str, Arrow]] = {}
+        for arrow in left:
+            if arrow.target not in inside:
+                own = leaving.setdefault(arrow.target, {})
+                own |= {arrow.source: arrow} if arrow.source in inside else {}
+        taken: dict[str, dict[str, Way]] = {}
+        for target, own in leaving.items():
             shared = _in_all(own, states)
             rests = [{way.label for way in arrow.ways} - shared.keys() for arrow in own.values()]
             if shared and not all(rests) and len(set().union(*rests)) < len(shared):
                 found[box.name] = (*found.get(box.name, ()), Arrow(states[-1], target, tuple(shared.values())))
-                left = tuple(_without(left, own, shared))
+                taken[target] = shared
+        left = tuple(_without(left, leaving, taken))
     for inner in box.boxes:
         more, left = joined(inner, left, states)
         found |= more
@@ -80,9 +86,12 @@ def _in_all(arrows: Mapping[str, Arrow], states: Iterable[str]) -> dict[str, Way
     return shared
 
 
-def _without(arrows: Iterable[Arrow], some: Mapping[str, Arrow], shared: Mapping[str, Way]) -> Iterable[Arrow]:
+def _without(
+    arrows: Iterable[Arrow], leaving: Mapping[str, Mapping[str, Arrow]], taken: Mapping[str, Mapping[str, Way]]
+) -> Iterable[Arrow]:
     for arrow in arrows:
-        if some.get(arrow.source) != arrow:
+        shared = taken.get(arrow.target)
+        if shared is None or arrow.source not in leaving[arrow.target]:
             yield arrow
         elif own := tuple(way for way in arrow.ways if way.label not in shared):
             yield attrs.evolve(arrow, ways=own)

@@ -9,7 +9,8 @@ from .document import NAMED, NO_NAMES, Document, Names, ReasonedDoc, RowDoc
 from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
-from .problems import Path, closest, no_name, shortened
+from .names import no_name
+from .problems import Path, closest, shortened
 
 # Of events that arrive together: what an action just said, then facts by the author's ranks, then deadlines.
 ACTION_RANK, FACT_RANK, TIMER_RANK = -10, 0, 100

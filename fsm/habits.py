@@ -9,6 +9,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+import attrs
+
+from .document import CLASSES, key_of
 from .problems import LONGEST, Path
 
 _A_ROW = "`rows: [{in: STATE, on: EVENT, to: STATE}]`"
@@ -77,8 +80,23 @@ _ADVICE: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+# How the classes are called in a message.
+_PLACES = {
+    "Document": "the file itself",
+    "SettingDoc": "a setting",
+    "EventDoc": "an event",
+    "StateDoc": "a state",
+    "GuardDoc": "a guard",
+    "ActionDoc": "an action",
+    "OutcomeDoc": "an outcome",
+    "RowDoc": "a row",
+    "ReasonedDoc": "a row with a reason",
+    "ProfileDoc": "a profile",
+}
+
 # What is written at a place: of a path the section, `*` for any name or number, and the key.
 _SHAPES: Mapping[tuple[str, ...], str] = {
+    (): "a definition begins with `format: 1` and `machine: NAME`",
     ("states",): "each state is a key: `states: {NAME: {no-deadline: why it may last}}`",
     ("states", "*"): "write `NAME: {deadlines: EVENT}`, or `NAME: {no-deadline: why it may last}`",
     ("states", "*", "deadlines"): "name the events that have a `timer`; their time is a setting",
@@ -109,8 +127,15 @@ def renamed(cls: type, key: str) -> str | None:
 
 
 def advice(cls: type, key: str) -> str | None:
-    """Where that is said for which others have `key` in a place such as `cls`."""
-    return _ADVICE.get(cls.__name__, {}).get(key) or _ADVICE[""].get(key)
+    """Where that is said for which others have `key` in a place such as `cls`, or which place the key belongs to."""
+    said = _ADVICE.get(cls.__name__, {}).get(key) or _ADVICE[""].get(key)
+    if said is not None or any(key_of(field) in (key, f"{key}s") for field in attrs.fields(cls)):
+        return said
+    owner = next((other for other in CLASSES if any(key_of(field) == key for field in attrs.fields(other))), None)
+    if owner is None or key == "doc":
+        return None
+    owned, here = _PLACES[owner.__name__], _PLACES[cls.__name__]
+    return f"it belongs to {owned}, and here it is one of {here}: mind the indentation"
 
 
 def shape(path: Path) -> str | None:

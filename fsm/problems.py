@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -54,17 +53,6 @@ LONGEST = 100
 def shortened(name: str) -> str:
     """A name as it can stand in a message."""
     return name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
-
-
-# What a name may be: it goes into drawings, tapes, Python names and file names. `/` parts an outcome from its reason.
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-
-
-def no_name(text: str) -> str | None:
-    """Why a text can't be a name; None when it is one."""
-    if NAME.fullmatch(text) is not None:
-        return None
-    return f"{shortened(text)!r} is no name: a letter, then letters, digits, `_`, `-` or `.`"
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from .document import CLASSES, FORMAT, Document, Names, Scalar, key_of
-from .problems import NAME
+from .names import NAME
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NAME: dict[str, Any] = {"type": "string", "pattern": f"^{NAME.pattern}$"}

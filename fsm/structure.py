@@ -21,7 +21,8 @@ from .document import CLASSES, NAMED, ActionDoc, Document, GuardDoc, Names, Scal
 from .durations import Seconds, parse_duration
 from .findings import Findings
 from .marks import VALUE
-from .problems import DefinitionError, Path, closest, did_you_mean, no_name, shortened
+from .names import no_name
+from .problems import DefinitionError, Path, closest, did_you_mean, shortened
 from .yaml_reader import Quoted, Word
 
 _KEYS = {field.name: key_of(field) for cls in CLASSES for field in attrs.fields(cls)}
@@ -43,7 +44,9 @@ def _strict(wanted: type, called: str) -> Callable[[Any, Any], Any]:
         if isinstance(value, str) and wanted is str:
             return str(value)
         if type(value) is not wanted:
-            raise TypeError(f"{called} is wanted here, not {_kind(value)}")
+            found = "one with a fraction" if isinstance(value, float) else _kind(value)
+            quotes = " in quotes" if isinstance(value, Quoted) else ""
+            raise TypeError(f"{called} is wanted here, not {found}{quotes}")
         return value
 
     return structure
@@ -270,7 +273,12 @@ class _Form:
         """Tell of missing keys, but not of one that an unknown key may stand for. Whether that leaves no document."""
         meant = {(path, key) for path, _, key in self.keys}
         lost = {path for path, _, key in self.keys if key is None}
-        missing = [(path, key) for path, key in self.missing if (path, key) not in meant and path not in lost]
-        for path, key in missing:
-            self.findings.add(path, "missing-key", f"key {key!r} is missing")
+        missing: dict[Path, list[str]] = {}
+        for path, key in self.missing:
+            if (path, key) not in meant and not any(path[:size] in lost for size in range(len(path) + 1)):
+                missing.setdefault(path, []).append(key)
+        for path, keys in missing.items():
+            listed = ", ".join(map(repr, keys))
+            text = f"key {listed} is missing" if len(keys) == 1 else f"keys {listed} are missing"
+            self.findings.add(path, "missing-key", text)
         return self.others or bool(missing) or bool(lost) or not self.keys

@@ -30,11 +30,17 @@ class Syntax:
 
     def explained(self) -> tuple[Place, str] | None:
         """The place of the mistake with what to do about it; None where the scanner's own words have to do."""
-        for reading in (self._tab, self._no_colon, self._second_colon, self._indented, self._quote, self._brackets):
-            found = reading()
-            if found is not None:
-                return found
-        return self._first_character()
+        readings = (
+            self._tab,
+            self._no_colon,
+            self._second_colon,
+            self._indented,
+            self._quote,
+            self._brackets,
+            self._other_format,
+            self._first_character,
+        )
+        return next((found for reading in readings if (found := reading()) is not None), None)
 
     def _at(self, where: tuple[int, int], text: str) -> tuple[Place, str]:
         return Place(self.file, where[0] + 1, where[1] + 1), text
@@ -78,15 +84,31 @@ class Syntax:
             return None
         number, column = self.stopped
         if self._line(number)[:column].strip():
-            return self._at(self.stopped, _AFTER_QUOTE) if self._quoted_before() else None
+            return self._after_quote()
         above = next((line for line in reversed(self.lines[:number]) if line.strip()), "")
-        columns = sorted({self.begun[1] + 1, len(above) - len(above.lstrip()) + 1})
-        fitting = " or ".join(map(str, columns))
-        return self._at(self.stopped, f"this line begins in column {column + 1}; column {fitting} fits what is above")
+        # Where the line above begins, and where what stands in an item of a list does.
+        starts = re.match(r"(\s*)((?:- +)*)", above)
+        assert starts is not None
+        fitting = sorted({self.begun[1], starts.end(1), starts.end(2)} - {column})
+        if not fitting:
+            return None
+        columns = " or ".join(str(each + 1) for each in fitting)
+        return self._at(self.stopped, f"this line begins in column {column + 1}; column {columns} fits what is above")
 
-    def _quoted_before(self) -> bool:
-        """Whether a quote closed shortly before the scanner stopped."""
-        return self._line(self.stopped[0])[: self.stopped[1]].rstrip()[-1:] in ("'", '"')
+    def _after_quote(self) -> tuple[Place, str] | None:
+        """What is wrong where the scanner stopped at a text that stands right behind a quote."""
+        number = self.stopped[0]
+        before = self._line(number)[: self.stopped[1]].rstrip()
+        quote = before[-1:]
+        if quote not in ("'", '"'):
+            return None
+        if before.count(quote) % 2:  # it closes a text from further up
+            opened = next((n for n in range(number - 1, -1, -1) if self._line(n).count(quote) % 2), None)
+            if opened is not None:
+                text = f"a text that begins with {quote} here ends only in line {number + 1}: close the quote"
+                return self._at((opened, self._line(opened).rindex(quote)), text)
+        text = "the text ended at the quote before this; an apostrophe stands in double quotes, or doubled: ''"
+        return self._at(self.stopped, text)
 
     def _quote(self) -> tuple[Place, str] | None:
         if "quoted scalar" not in self.context or "end of stream" not in self.problem:
@@ -97,8 +119,8 @@ class Syntax:
     def _brackets(self) -> tuple[Place, str] | None:
         if not self.context.startswith("while parsing a flow"):
             return None
-        if self._quoted_before():
-            return self._at(self.stopped, _AFTER_QUOTE)
+        if (found := self._after_quote()) is not None:
+            return found
         opened = self._character(self.begun)
         closing = {"{": "}", "[": "]"}.get(opened)
         if closing is None:
@@ -106,6 +128,12 @@ class Syntax:
         if self.stopped[0] > self.begun[0]:
             return self._at(self.begun, f"this {opened} is not closed: {closing} is missing")
         return self._at(self.stopped, f"a comma or {closing} is missing before this")
+
+    def _other_format(self) -> tuple[Place, str] | None:
+        if "<document start>" not in self.problem:
+            return None
+        text = "what stands above is complete by itself: a file is one mapping, of keys with a colon after each"
+        return self._at(self.stopped, text)
 
     def _first_character(self) -> tuple[Place, str] | None:
         where = self.begun if self.context.startswith(("while scanning an a", "while scanning a d")) else self.stopped
@@ -123,9 +151,6 @@ class Syntax:
         if character and character in "@`%&":
             return self._at(where, f"a text that begins with {character} stands in quotes")
         return None
-
-
-_AFTER_QUOTE = "the text ended at the quote before this; an apostrophe stands in double quotes, or doubled: ''"
 
 
 def _cut(match: re.Match[str]) -> str:

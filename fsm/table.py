@@ -268,6 +268,8 @@ class Table:
 
     def as_declared(self) -> dict[tuple[str, str], Cell]:
         """The cells without the branches for answers that the declarations exclude."""
+        if not self._guarded:
+            return self.cells
         return self.cells | {key: self.cells[key][:-1] for key in self._guarded}
 
     def _answers_of(self, guards: list[str]) -> tuple[list[int], list[int]]:

@@ -16,7 +16,8 @@ import yaml
 from .findings import Findings
 from .lines import last_place, place_at
 from .marks import Tree, place_of
-from .problems import NAME, DefinitionError, Place, Problem, shortened
+from .names import NAME
+from .problems import DefinitionError, Place, Problem, shortened
 
 # Bounds for hostile files: a definition of a thousand states stays far below them.
 MAX_BYTES = 32 * 1024 * 1024

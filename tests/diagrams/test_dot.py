@@ -17,6 +17,7 @@ import attrs
 
 from scxlife.diagrams.dot import dot
 from scxlife.fsm.definition import GO, Definition
+from scxlife.fsm.loader import loads
 
 from .rings import HOSTILE, ring, shown
 
@@ -207,3 +208,41 @@ def test_any_name_is_shown_as_it_is() -> None:
 
 def test_an_empty_name_is_no_syntax_error() -> None:
     assert "b" in texts(run_dot(dot(ring(["", "b"])), "svg"))
+
+
+def calls(states: int) -> int:
+    """How many calls of Python functions it takes to draw a circle of so many states."""
+    machine = loads(circle(states))
+    count = 0
+
+    def counted(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        dot(machine, ["half"])
+        dot(machine)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def circle(states: int) -> str:
+    """A machine that goes round, from each state also back to the first; one half of it is a group."""
+    names = [f"s{number}" for number in range(states)]
+    declared = "".join(f"  {name}: {{no-deadline: it waits}}\n" for name in names)
+    rows = "".join(
+        f"  - {{in: {name}, on: go, to: {names[(index + 1) % states]}}}\n  - {{in: {name}, on: back, to: s0}}\n"
+        for index, name in enumerate(names)
+    )
+    return (
+        "format: 1\nmachine: circle\nversion: 1\ninitial: s0\n"
+        "events: {go: {source: caller}, back: {source: caller}}\n"
+        f"groups: {{half: [{', '.join(names[: states // 2])}]}}\nstates:\n{declared}rows:\n{rows}"
+    )
+
+
+def test_the_work_grows_as_the_states_do() -> None:
+    assert calls(400) < 2.5 * calls(200)

@@ -74,6 +74,12 @@ def test_an_expression_of_guards_is_told_how_it_is_written_here(row: str, hint: 
     assert problem.message.endswith(f"nothing is evaluated here; {hint}")
 
 
+def test_of_a_long_expression_the_beginning_is_told() -> None:
+    row = "if: " + "filled and " * 1000 + "hot"
+    (problem,) = [problem for problem in with_row(row).problems if problem.severity == ERROR]
+    assert len(problem.message) < 200
+
+
 def test_a_guard_that_is_only_misspelt_is_told_the_name() -> None:
     (problem,) = [problem for problem in with_row("if: fulled, unless: hot").problems if problem.severity == ERROR]
     assert problem.message == "unknown guard 'fulled'; did you mean 'filled'?"
@@ -87,3 +93,45 @@ def test_a_foreign_key_is_taken_for_ours(key: str, value: str, here: str) -> Non
     old = "{in: heating, on: boils, to: resting, do: click}"
     (problem,) = check_text(KETTLE.replace(old, old.replace(f"{here}: {value}", f"{key}: {value}"))).problems
     assert (problem.code, problem.message) == ("unknown-key", f"unknown key {key!r}: here it is `{here}`")
+
+
+OTHERS = {
+    "an XML file": (
+        '<?xml version="1.0"?>\n<scxml/>\n',
+        "1:1: wrong-type a mapping is wanted here, not text; a definition",
+    ),
+    "a unit file": ("[Unit]\nDescription=x\n", "2:1: yaml-syntax what stands above is complete by itself: a file"),
+    "a list": ("- {source: a, dest: b}\n", "1:1: wrong-type a mapping is wanted here, not a list; a definition begins"),
+    "a number in quotes": (
+        KETTLE.replace("format: 1", 'format: "1"'),
+        "3:9: wrong-type a whole number is wanted here, not text in quotes",
+    ),
+    "a version with a fraction": (
+        KETTLE.replace("version: 1", "version: 1.0"),
+        "5:10: wrong-type a whole number is wanted here, not one with a fraction",
+    ),
+    "the keys of a row in line with its dash": (
+        KETTLE.replace("  - {in: heating, on: press, to: resting}\n", "- in: heating\non: press\nto: resting\n"),
+        "35:1: yaml-syntax this line begins in column 1; column 3 or 5 fits what is above",
+    ),
+    "a row's key at the top": (
+        KETTLE.replace("rows:\n", "on: press\nrows:\n"),
+        "32:1: unknown-key unknown key 'on': it belongs to a row, and here it is one of the file itself",
+    ),
+    "a key between two columns": (
+        KETTLE.replace("{in: heating, on: press, to: resting}", "in: heating\n   on: press\n    to: resting"),
+        "36:4: yaml-syntax this line begins in column 4; column 3 or 5 fits what is above",
+    ),
+    "a quote that a later one ends": (
+        KETTLE.replace("it has boiled lately", '"it has boiled').replace("no current", '"no current"'),
+        '11:8: yaml-syntax a text that begins with " here ends only in line 14: close the quote',
+    ),
+    "several keys missing": ("format: 1\ndoc: x\n", "1:1: missing-key keys 'machine', 'version', 'initial'"),
+}
+
+
+@pytest.mark.parametrize("text", OTHERS)
+def test_other_files_are_told_what_a_definition_is(text: str) -> None:
+    written, message = OTHERS[text]
+    first = check_text(written).problems[0]
+    assert f"{first.place.line}:{first.place.column}: {first.code} {first.message}".startswith(message)

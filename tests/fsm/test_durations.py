@@ -60,7 +60,7 @@ def test_L4_several_units_add_up(text: str, seconds: float) -> None:
         ("30S", "did you mean 30s?"),
     ],
 )
-def test_a_wrong_unit_or_sign_is_named_with_the_right_one(text: str, hint: str) -> None:
+def test_L4_a_wrong_unit_or_sign_is_named_with_the_right_one(text: str, hint: str) -> None:
     with pytest.raises(ValueError) as raised:
         parse_duration(text)
     assert str(raised.value) == f"{text!r} is not a duration: {hint}"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from scxlife.diagrams.graph import graph_of
+from scxlife.fsm.decision import decide
 from scxlife.fsm.definition import GO, IMPOSSIBLE, Definition
 from scxlife.fsm.events import Event
 from scxlife.fsm.frozen import freeze, thaw
@@ -126,7 +130,7 @@ def test_three_opposites_of_one_another_leave_no_answer() -> None:
 
 
 def test_a_guard_that_only_declarations_name_is_unused() -> None:
-    unused = "guards: {filled: it is, empty: {opposite: filled}, half: {excludes: empty}}\n"
+    unused = "guards: {filled: it is, empty: {opposite: filled, excludes: half}, half: it is}\n"
     assert [code for code, _ in found(HEAD + unused + FILLED + EMPTY + BACK)] == ["unused-guard"]
 
 
@@ -182,3 +186,63 @@ def test_a_drawing_does_not_repeat_what_follows() -> None:
     labels = {(arrow.source, arrow.target): [way.label for way in arrow.ways] for arrow in graph.arrows}
     assert labels["standing", "poured"] == ["lift [filled]"]
     assert labels["standing", "returned"] == ["lift [empty]"]
+
+
+GUARDS = ("a", "b", "c")
+Answers = tuple[tuple[str, bool], ...]
+answers = st.dictionaries(st.sampled_from(GUARDS), st.booleans(), max_size=3).map(lambda row: tuple(row.items()))
+pairs = st.tuples(st.sampled_from(GUARDS), st.sampled_from(GUARDS)).filter(lambda pair: pair[0] < pair[1])
+
+
+def row_of(asked: Answers, number: int) -> str:
+    held = ", ".join(name for name, holds in asked if holds)
+    not_held = ", ".join(name for name, holds in asked if not holds)
+    return f"  - {{in: standing, on: lift, if: [{held}], unless: [{not_held}], do: act{number}}}\n"
+
+
+@given(rows=st.lists(answers, min_size=1, max_size=5, unique=True), opposite=st.none() | pairs, apart=st.none() | pairs)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+def test_what_is_found_is_what_trying_every_answer_finds(
+    rows: list[Answers], opposite: tuple[str, str] | None, apart: tuple[str, str] | None
+) -> None:
+    """Rows and declarations at random, against all eight answers of three guards, tried one by one."""
+    said: dict[str, list[str]] = {name: ["doc: x"] for name in GUARDS}
+    if opposite is not None:
+        said[opposite[1]].append(f"opposite: {opposite[0]}")
+    if apart is not None:
+        said[apart[0]].append(f"excludes: {apart[1]}")
+    text = HEAD.replace("events: {", "events: {fault: {source: action}, ")
+    text += f"actions: {{{', '.join(f'act{number}: x' for number in range(len(rows)))}}}\n"
+    text += "guards:\n" + "".join(f"  {name}: {{{', '.join(parts)}}}\n" for name, parts in said.items())
+    text += "rows:\n" + "".join(row_of(asked, number) for number, asked in enumerate(rows))
+    # Both other states are reached, and guards that no row names are a warning.
+    text += "  - {in: standing, on: fault, to: poured}\n  - {in: poured, on: fault, to: returned}\n" + BACK
+    text += "ignore: [{in: returned, on: fault, because: x}]\n"
+
+    # A row without guards is asked behind those with some.
+    order = sorted(range(len(rows)), key=lambda number: not rows[number])
+    every = [dict(zip(GUARDS, values, strict=True)) for values in product((True, False), repeat=3)]
+    allowed = [
+        answer
+        for answer in every
+        if not (opposite and answer[opposite[0]] is answer[opposite[1]])
+        and not (apart and answer[apart[0]] and answer[apart[1]])
+    ]
+    first = {
+        tuple(answer.values()): next(
+            (number for number in order if all(answer[name] is holds for name, holds in rows[number])), None
+        )
+        for answer in every
+    }
+    taken = {first[tuple(answer.values())] for answer in allowed}
+    sound = None not in taken and taken == set(range(len(rows)))
+    report = check_text(text)
+    assert (report.definition is not None) is sound, report.problems
+    if report.definition is not None:
+        for answer in every:
+            decision = decide(report.definition, "standing", "lift", answer)
+            number = first[tuple(answer.values())]
+            if answer in allowed or number is not None:
+                assert decision.actions == (f"act{number}",)
+            else:
+                assert decision.kind == IMPOSSIBLE
