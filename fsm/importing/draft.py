@@ -90,6 +90,7 @@ def flatten(chart: Chart) -> Draft:
     _groups(draft, names)
     _alive(draft)
     _deadlines(draft)
+    _endless(draft)
     _unreached(draft)
     _merged(draft)
     _endings(draft)
@@ -110,7 +111,17 @@ def _as_leaf(node: Node, chart: Chart) -> Node:
                 leaf.remarks.append(f"{name} runs on in the original until {outer.name} is left; here it starts anew")
     if node.final and node.parent is chart.root:
         leaf.outcome = chart.named("outcome", node.name)
+        _ended(leaf)
     return leaf
+
+
+def _ended(node: Node) -> None:
+    """Take away what only a living state has."""
+    for key in ("exit", "sources", "deadlines"):
+        names = getattr(node, key)
+        if names:
+            node.remarks.append(f"{key}: {', '.join(names)}; here the machine has ended")
+        setattr(node, key, ())
 
 
 def _leaves(node: Node, names: dict[Node, str]) -> Iterator[Node]:
@@ -174,7 +185,7 @@ def _domain(arrow: Arrow, node: Node, leaf: Node) -> Node:
     if arrow.leaves == INTERNAL and node in around and node.children:
         return node
     outside = set(node.up()) - {node}
-    return next(outer for outer in around[1:] if outer in outside)
+    return next((outer for outer in around[1:] if outer in outside), around[-1])
 
 
 def _rows(draft: Draft, node: Node, names: dict[Node, str]) -> None:
@@ -322,6 +333,23 @@ def _closure(start: Iterable[str], follows: dict[str, set[str]]) -> set[str]:
     return reached
 
 
+def _endless(draft: Draft) -> None:
+    """Drop the last row of a cell that is always taken at once, and only leads round: in the original it never ends."""
+    posted = {event for action in draft.chart.actions.values() for event in action.posts}
+    cells = {pair: rows for pair, rows in cells_of(draft).items() if pair[1] in posted}
+    follows: dict[str, set[str]] = {name: set() for name in draft.states}
+    for (state, _), rows in cells.items():
+        follows[state].update(row.to or state for row in rows)
+    for pair, rows in cells.items():
+        state = pair[0]
+        if _taken(rows)[1] and all(state in _closure([row.to or state], follows) for row in rows):
+            last = rows[-1]
+            last.cells.remove(pair)
+            dropped = attrs.evolve(last, cells=[pair], dropped="leads round at once, for ever", remarks=[])
+            draft.rows.insert(draft.rows.index(last) + 1, dropped)
+    draft.rows = [row for row in draft.rows if row.cells]
+
+
 def _unreached(draft: Draft) -> None:
     """States that no path leads to become comments, and so do their rows."""
     reached = _closure([draft.initial], _follows(draft))
@@ -352,9 +380,7 @@ def _endings(draft: Draft) -> None:
         if len(draft.states) - len(draft.dropped) > 1 and name not in with_rows:
             node.outcome = chart.named("outcome", name)
             node.remarks.append("not final in the original, where it has no way on")
-            if node.exit:
-                node.remarks.append(f"exit: {', '.join(node.exit)}, which never happens")
-            node.exit = node.deadlines = node.sources = ()
+            _ended(node)
     for name, node in draft.states.items():
         if node.outcome and name not in draft.dropped:
             draft.outcomes[node.outcome] = node.doc
@@ -408,9 +434,15 @@ def _fill(draft: Draft) -> None:
     for event in posted - chart.events.keys():
         chart.events[event] = Happening(BY_ACTION)
     for event, happening in chart.events.items():
+        if happening.source in chart.sources and not any(
+            happening.source in draft.states[name].sources for name in draft.living
+        ):
+            happening.source = BY_CALLER
         if happening.source == BY_ACTION and event not in posted and event != FAULT:
             happening.source = BY_CALLER
             happening.doc = happening.doc or "nothing in the machine posts it"
+    listened = {name for state in draft.living for name in draft.states[state].sources}
+    chart.sources = {name: kind for name, kind in chart.sources.items() if name in listened}
     open_cells: dict[tuple[str, str], dict[str, list[str]]] = {}
     for state in draft.living:
         for event, happening in chart.events.items():

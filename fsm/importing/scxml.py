@@ -49,6 +49,8 @@ class _Reader:
             value = data.get("expr") or data.text.strip() or data.get("src")
             if not ours:
                 chart.remarks.append(f"line {data.line}: data {data.get('id')} = {value}; the program keeps it")
+        entries = [entry for entry in root.within() if entry.name == "onentry"]
+        self._timed = {send.get("event") for entry in entries for send in entry.children if self._is_deadline(send)}
         self._states(root, chart.root)
         chart.bounded()
         for node, element in self.elements:
@@ -231,8 +233,9 @@ class _Reader:
             chart.actions.pop(chart.named("action", f"post_{event}"), None)
         return chart.action(f"{short} {text}", text, fallback=short, posts=tuple(dict.fromkeys(posts)))
 
-    @staticmethod
-    def _to_itself(element: Element) -> bool:
+    def _to_itself(self, element: Element) -> bool:
+        if element.get("event") in self._timed:
+            return False  # a deadline, which nothing else posts
         plain = not element.get("delay") and not element.get("delayexpr")
         return plain and bool(element.get("event")) and element.get("target") in ("", "#_internal")
 

@@ -132,7 +132,10 @@ class _Text:
         yield f"initial: {_name(draft.initial)}"
         yield from self._section("settings", self._settings())
         yield from self._section("sources", (f"  {_name(name)}: {_name(kind)}" for name, kind in chart.sources.items()))
-        yield from self._section("events", self._events())
+        if chart.events:
+            yield from self._section("events", self._events())
+        else:
+            yield from ("", "events: {}")
         yield from self._section("guards", self._documented(chart.guards))
         yield from self._section("actions", self._actions())
         yield from self._section("outcomes", self._outcomes())
