@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from scxlife.fsm.definition import BY_CALLER, GO, KINDS
 from scxlife.fsm.json_text import json_text
-from scxlife.fsm.problems import NAME
+from scxlife.fsm.names import NAME
 
 from .chart import Node, clean
 from .draft import Draft, Pair, Row
