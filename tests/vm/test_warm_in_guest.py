@@ -68,7 +68,8 @@ class Guests:
         config = {"setup": "", "payload": ["/bin/sh", "-c", payload]}
         run = image.Run(
             config=json.dumps(config).encode(),
-            definition=freeze(shipped().with_profile("boot")),
+            # Ten at once on two cores may take their time.
+            definition=freeze(shipped().with_profile("boot").with_settings(attach_timeout=60.0, attach_at_most=300.0)),
             boot=freeze(boot_ending()),
             scheduler=schedulers.find("scx_simple"),
         )
