@@ -337,12 +337,19 @@ def _endless(draft: Draft) -> None:
     """Drop the last row of a cell that is always taken at once, and only leads round: in the original it never ends."""
     posted = {event for action in draft.chart.actions.values() for event in action.posts}
     cells = {pair: rows for pair, rows in cells_of(draft).items() if pair[1] in posted}
+
+    def goes_on(row: Row) -> bool:
+        """Whether something is posted on the way."""
+        done = (*row.do, *(draft.states[row.to].entry if row.to else ()))
+        return any(draft.chart.actions[name].posts for name in done)
+
     follows: dict[str, set[str]] = {name: set() for name in draft.states}
     for (state, _), rows in cells.items():
-        follows[state].update(row.to or state for row in rows)
+        follows[state].update(row.to or state for row in rows if goes_on(row))
     for pair, rows in cells.items():
         state = pair[0]
-        if _taken(rows)[1] and all(state in _closure([row.to or state], follows) for row in rows):
+        round_ = all(goes_on(row) and state in _closure([row.to or state], follows) for row in rows)
+        if round_ and _taken(rows)[1]:
             last = rows[-1]
             last.cells.remove(pair)
             dropped = attrs.evolve(last, cells=[pair], dropped="leads round at once, for ever", remarks=[])
