@@ -80,6 +80,8 @@ def flatten(chart: Chart) -> Draft:
     for node in chart.root.all():
         if node.parent is not None and not (node.children and node.initial):
             names[node] = chart.named("state", node.name)
+    if len(names) * len(chart.events) > MAX_CELLS:
+        raise ImportProblem(f"{len(names)} states and {len(chart.events)} events make a table too large to import")
     _settling(chart, names)
     begin, entered = _enter(first, chart.root)
     draft = Draft(chart, names[begin], {names[node]: _as_leaf(node, chart) for node in names})
