@@ -13,11 +13,11 @@ import attrs
 from scxlife.fsm.definition import BY_ACTION, BY_CALLER, FAULT, GO, IGNORE, REJECT
 from scxlife.fsm.table import MAX_GUARDS
 
-from .chart import ACTIVE, ALWAYS, ALWAYS_RANK, INTERNAL, SETTLE, Action, Arrow, Chart, Happening, Node
+from .chart import ABANDON, ACTIVE, ALWAYS, ALWAYS_RANK, INTERNAL, SETTLE, Action, Arrow, Chart, Happening, Node
 from .problem import ImportProblem
 
 MAX_CELLS = 200_000
-ABANDON, ABANDONED = "abandon", "abandoned"
+ABANDONED = "abandoned"
 NO_GUARD = "none of the guards holds"
 Pair = tuple[str, str]
 
@@ -409,7 +409,7 @@ def _endings(draft: Draft) -> None:
         ends = _closure(stuck, before)
         stuck = [name for name in living if name in stuck or name not in ends]
     if stuck:
-        event, state = chart.event(ABANDON), chart.named("state", ABANDONED)
+        event, state = ABANDON, chart.named("state", ABANDONED)
         chart.events[event] = Happening(BY_CALLER, doc="added: the states that it is for have no way to an end")
         node = Node(state, chart.root, final=True, outcome=chart.named("outcome", ABANDONED))
         node.remarks.append("not in the original")
@@ -461,7 +461,7 @@ def _fill(draft: Draft) -> None:
                 continue
             if event == FAULT:
                 key = (IGNORE, "the original goes on, and raises the exception where the event was sent")
-            elif event == ABANDON and chart.events[event].doc.startswith("added"):
+            elif event == ABANDON:
                 key = (REJECT, "there is a way on")
             elif happening.source != BY_CALLER:
                 key = (IGNORE, "the original has nothing for it here" if not rows else NO_GUARD)
