@@ -19,11 +19,18 @@ ALWAYS, SETTLE = "always", "settle"
 ALWAYS_RANK = -15
 # Stands for every event that the original does not name and takes all the same.
 OTHER = "other"
+# The event that is added where the original has no way to an end.
+ABANDON = "abandon"
 
 # How much an arrow leaves: all up to the states that hold both of its ends, or nothing that holds its target too.
 EXTERNAL, INTERNAL, ACTIVE = "external", "internal", "active"
 
-_RESERVED = {"event": (FAULT, ALWAYS), "action": (SETTLE,), "outcome": (VERDICT,), "source": (BY_ACTION, BY_CALLER)}
+_RESERVED = {
+    "event": (FAULT, ALWAYS, ABANDON),
+    "action": (SETTLE,),
+    "outcome": (VERDICT,),
+    "source": (BY_ACTION, BY_CALLER),
+}
 _LONGEST_NAME, _LONGEST_TEXT = 48, 160
 
 

@@ -13,11 +13,11 @@ import attrs
 from scxlife.fsm.definition import BY_ACTION, BY_CALLER, FAULT, GO, IGNORE, REJECT
 from scxlife.fsm.table import MAX_GUARDS
 
-from .chart import ACTIVE, ALWAYS, ALWAYS_RANK, INTERNAL, SETTLE, Action, Arrow, Chart, Happening, Node
+from .chart import ABANDON, ACTIVE, ALWAYS, ALWAYS_RANK, INTERNAL, SETTLE, Action, Arrow, Chart, Happening, Node
 from .problem import ImportProblem
 
 MAX_CELLS = 200_000
-ABANDON, ABANDONED = "abandon", "abandoned"
+ABANDONED = "abandoned"
 NO_GUARD = "none of the guards holds"
 Pair = tuple[str, str]
 
@@ -80,6 +80,8 @@ def flatten(chart: Chart) -> Draft:
     for node in chart.root.all():
         if node.parent is not None and not (node.children and node.initial):
             names[node] = chart.named("state", node.name)
+    if len(names) * len(chart.events) > MAX_CELLS:
+        raise ImportProblem(f"{len(names)} states and {len(chart.events)} events make a table too large to import")
     _settling(chart, names)
     begin, entered = _enter(first, chart.root)
     draft = Draft(chart, names[begin], {names[node]: _as_leaf(node, chart) for node in names})
@@ -337,12 +339,19 @@ def _endless(draft: Draft) -> None:
     """Drop the last row of a cell that is always taken at once, and only leads round: in the original it never ends."""
     posted = {event for action in draft.chart.actions.values() for event in action.posts}
     cells = {pair: rows for pair, rows in cells_of(draft).items() if pair[1] in posted}
+
+    def goes_on(row: Row) -> bool:
+        """Whether something is posted on the way."""
+        done = (*row.do, *(draft.states[row.to].entry if row.to else ()))
+        return any(draft.chart.actions[name].posts for name in done)
+
     follows: dict[str, set[str]] = {name: set() for name in draft.states}
     for (state, _), rows in cells.items():
-        follows[state].update(row.to or state for row in rows)
+        follows[state].update(row.to or state for row in rows if goes_on(row))
     for pair, rows in cells.items():
         state = pair[0]
-        if _taken(rows)[1] and all(state in _closure([row.to or state], follows) for row in rows):
+        round_ = all(goes_on(row) and state in _closure([row.to or state], follows) for row in rows)
+        if round_ and _taken(rows)[1]:
             last = rows[-1]
             last.cells.remove(pair)
             dropped = attrs.evolve(last, cells=[pair], dropped="leads round at once, for ever", remarks=[])
@@ -400,7 +409,7 @@ def _endings(draft: Draft) -> None:
         ends = _closure(stuck, before)
         stuck = [name for name in living if name in stuck or name not in ends]
     if stuck:
-        event, state = chart.event(ABANDON), chart.named("state", ABANDONED)
+        event, state = ABANDON, chart.named("state", ABANDONED)
         chart.events[event] = Happening(BY_CALLER, doc="added: the states that it is for have no way to an end")
         node = Node(state, chart.root, final=True, outcome=chart.named("outcome", ABANDONED))
         node.remarks.append("not in the original")
@@ -452,7 +461,7 @@ def _fill(draft: Draft) -> None:
                 continue
             if event == FAULT:
                 key = (IGNORE, "the original goes on, and raises the exception where the event was sent")
-            elif event == ABANDON and chart.events[event].doc.startswith("added"):
+            elif event == ABANDON:
                 key = (REJECT, "there is a way on")
             elif happening.source != BY_CALLER:
                 key = (IGNORE, "the original has nothing for it here" if not rows else NO_GUARD)

@@ -81,6 +81,13 @@ def test_a_machine_that_is_too_large_is_not_made(tmp_path: Path) -> None:
     assert refused(scxlife("a.json", folder=tmp_path)).endswith("more than 20000 transitions: too large to import")
 
 
+def test_a_table_that_is_too_large_is_not_made(tmp_path: Path) -> None:
+    states = {f"s{number}": {"on": {f"e{number}": "s0"}} for number in range(900)}
+    (tmp_path / "a.json").write_text(json.dumps({"initial": "s0", "states": states}))
+    said = refused(scxlife("a.json", folder=tmp_path))
+    assert said == "a.json: 900 states and 900 events make a table too large to import"
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

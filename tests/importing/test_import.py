@@ -18,6 +18,7 @@ from tests.diagrams.interpreters import qt, scion, states
 from transitions import Machine, MachineError
 
 from scxlife.diagrams.scxml import scxml
+from scxlife.fsm.decision import decide
 from scxlife.fsm.definition import Definition
 from scxlife.fsm.importing.draft import Draft
 from scxlife.fsm.importing.reading import drafted, drafted_object
@@ -269,3 +270,20 @@ def test_a_document_of_scxml_reaches_the_same_states_in_qt_and_scion(world: Call
 def test_our_own_export_makes_a_draft_that_loads(file: Path) -> None:
     text = draft_text(drafted(f"{file.stem}.scxml", scxml(load(file)).encode(), None))
     assert set(loads(text, file.name).states) >= set(load(file).states)
+
+
+def test_a_row_for_all_states_still_goes_before_a_later_one_for_one_state() -> None:
+    """The engine asks the narrower row first, transitions the earlier one."""
+    data = {
+        "states": ["a", "b", "c"],
+        "initial": "a",
+        "transitions": [
+            {"trigger": "go", "source": "*", "dest": "b", "conditions": "near"},
+            {"trigger": "go", "source": "a", "dest": "c", "conditions": "far"},
+            {"trigger": "go", "source": "b", "dest": "c"},
+            {"trigger": "go", "source": "c", "dest": "a"},
+        ],
+    }
+    definition = loads(draft_text(drafted("m.json", json.dumps(data).encode(), None)))
+    assert decide(definition, "a", "go", {"near": True, "far": True}).target == "b"
+    assert decide(definition, "a", "go", {"near": False, "far": True}).target == "c"

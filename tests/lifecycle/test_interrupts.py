@@ -91,6 +91,7 @@ COMMANDS = {
     "replay": ["replay", "{scenario}"],
     "names": ["names", "{repository}/lifecycle/scheduler.yaml"],
     "schema": ["schema"],
+    "import": ["import", "{repository}/tests/importing/machines/lamp.json"],
     "unit": ["unit", "--", "/bin/true"],
     "kernel": ["kernel", "list"],
     "schedulers": ["schedulers", "list"],
