@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ class Life:
         found = []
         for process in Path("/proc").iterdir():
             try:
-                if process.name.isdecimal() and mark in (process / "environ").read_bytes():
+                if process.name.isdecimal() and mark in _environment(process):
                     found.append(int(process.name))
             except OSError:
                 continue
@@ -91,6 +92,16 @@ class Life:
     def _observe(self, record: Mapping[str, Any]) -> None:
         if record["kind"] == "step":
             self.steps.append(f"{record['event']} → {record['to']}")
+
+
+def _environment(process: Path) -> bytes:
+    """The environment of a process. In the middle of execve(2) it has none, for a moment that is waited for."""
+    until = time.monotonic() + 1.0
+    while not (found := (process / "environ").read_bytes()) and time.monotonic() < until:
+        # ENOENT for a zombie and a thread of the kernel: they have none for good.
+        (process / "exe").readlink()
+        os.sched_yield()
+    return found
 
 
 def _ends(pidfd: int, patience: float) -> bool:
