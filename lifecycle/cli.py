@@ -29,6 +29,7 @@ COMMANDS = {
     "diagram": "draw a definition",
     "timeline": "draw a run: its tape on one axis of time",
     "names": "a definition's names as Python types",
+    "paths": "paths through a definition that take every row, to test by",
     "explore": "try everything that can happen to the lifecycle",
     "fuzz": "attack the lifecycle on a simulated kernel",
     "replay": "feed a tape back through its definition, or run a scenario again",

@@ -51,3 +51,8 @@ def each_kernel(request: pytest.FixtureRequest) -> Kernel:
 @pytest.fixture(params=[SMALL])
 def small_kernel(request: pytest.FixtureRequest) -> Kernel:
     return _kernel(request.param)
+
+
+@pytest.fixture(params=[_series_shipped()])
+def shipped_kernel(request: pytest.FixtureRequest) -> Kernel:
+    return _kernel(request.param)
