@@ -85,6 +85,8 @@ class Runtime:
         self._actions = actions
         self._guards = guards
         self._clock = clock
+        #: Called after each `post`: by it a loop that waits hears of an event from elsewhere.
+        self.wake: Callable[[], object] | None = None
         self._observer = observer
         self._choices = build(definition)
         self._status: Status[Event] = Status(definition)
@@ -105,6 +107,10 @@ class Runtime:
     def state(self) -> str:
         """The name of the present state; before `start()` the initial one."""
         return self._status.state
+
+    def now(self) -> float:
+        """Seconds of the runtime's clock."""
+        return self._clock()
 
     @property
     def entered(self) -> int:
@@ -160,6 +166,8 @@ class Runtime:
             self._status.post(event)
         else:
             self._post(event)
+        if self.wake is not None:
+            self.wake()
 
     def _may_be_posted(self, name: str) -> None:
         declared = self.definition.events.get(name)
