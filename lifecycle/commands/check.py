@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sized
+from datetime import datetime
+from typing import NoReturn
 
 from scxlife import __version__
 from scxlife.fsm.json_text import json_text
@@ -14,7 +16,9 @@ from scxlife.fsm.problems import Problem
 from scxlife.fsm.show import printable, show
 from scxlife.fsm.yaml_reader import MAX_BYTES
 from scxlife.lifecycle.outcomes import USAGE
+from scxlife.lifecycle.saved_files import Saved
 from scxlife.lifecycle.usage import UsageError
+from scxlife.platform.linux import LinuxKernel
 
 SUMMARY = "validate and lint a machine's definition"
 DESCRIPTION = """Checks definitions: their form, their names, that the table is total, and that nothing in it is
@@ -25,6 +29,7 @@ EPILOG = """examples:
   scxlife check --format sarif *.yaml > a.sarif   for code review and editors
   scxlife check --format json machine.yaml | jq .problems
   scxlife check - < machine.yaml
+  scxlife check --watch machine.yaml              again whenever it is saved, until Ctrl-C
 
 exit codes: 0 clean, 1 only warnings and --strict, 2 with errors
 docs/error-codes.md shows each code with a bad and a good example"""
@@ -37,6 +42,7 @@ JSON_VERSION = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="a definition; - reads standard input")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default: text")
+    parser.add_argument("--watch", action="store_true", help="check again whenever a file of it is saved")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when there are warnings")
     parser.add_argument(
         "--color",
@@ -47,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
+    if parsed.watch:
+        _watch(parsed)
     reports = {STDIN if name == "-" else name: _check(name) for name in dict.fromkeys(parsed.files)}
     problems = [problem for report in reports.values() for problem in report.problems]
     if parsed.format == "json":
@@ -60,6 +68,23 @@ def run(parsed: argparse.Namespace) -> int:
     if any(report.errors for report in reports.values()):
         return USAGE
     return STRICT if parsed.strict and problems else 0
+
+
+def _watch(parsed: argparse.Namespace) -> NoReturn:
+    """Check, and check again whenever one of the files, or what they include, is saved. Ctrl-C ends it."""
+    if parsed.format != "text" or "-" in parsed.files:
+        raise UsageError("--watch prints text, of files: it goes with neither --format nor -")
+    names, colour = list(dict.fromkeys(parsed.files)), _wants_colour(parsed.color)
+    saved = Saved(LinuxKernel())
+    saved.watch(names)
+    while True:
+        reports = {name: check(name) for name in names}
+        if saved.watch([file for name, report in reports.items() for file in (name, *report.texts)]):
+            # What was included first just now may have been saved before it was watched.
+            continue
+        _tell(reports, colour=colour)
+        changed = ", ".join(map(printable, saved.wait()))
+        print(f"\n{datetime.now():%H:%M:%S} {changed}", flush=True)
 
 
 def _check(name: str) -> Report:

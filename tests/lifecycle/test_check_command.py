@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ WARNED = LAMP + "guards: {g: nobody asks}\n"
 WRONG = LAMP.replace("to: lit", "to: lti")
 PATIENCE_S = 120
 CLEAN, STRICT, USAGE = 0, 1, 2
-BROKEN_PIPE = 141
+BROKEN_PIPE, INTERRUPTED = 141, 130
 
 
 @pytest.fixture(autouse=True)
@@ -364,3 +367,68 @@ def test_no_output_and_no_input_end_without_a_traceback(arguments: str) -> None:
 def test_a_version_of_thousands_of_digits_ends_without_a_traceback() -> None:
     Path("huge.yaml").write_text(LAMP.replace("version: 1", f"version: 0x{'f' * 5000}"))
     assert printed("huge.yaml").startswith("huge.yaml:3:10: wrong-type ")
+
+
+@contextmanager
+def watching(*words: str) -> Iterator[Callable[[], list[str]]]:
+    """A check that goes on, and a function that gives what it has printed up to the next summary of one check."""
+    command = [sys.executable, "-u", "-m", "scxlife.lifecycle", "check", "--watch", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        printed = iter(process.stdout)
+
+        def until_summary() -> list[str]:
+            lines = []
+            for line in printed:
+                lines.append(line.rstrip("\n"))
+                if "every cell decided" in line or " error" in line:
+                    break
+            return lines
+
+        timer = threading.Timer(PATIENCE_S, process.kill)
+        timer.start()
+        try:
+            yield until_summary
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == INTERRUPTED
+        finally:
+            timer.cancel()
+            process.kill()
+
+
+def test_watch_checks_again_when_a_file_is_written_or_replaced() -> None:
+    with watching("lamp.yaml") as next_check:
+        assert "every cell decided" in next_check()[-1]
+        Path("lamp.yaml").write_text(WRONG)
+        seen = next_check()
+        assert seen[0] == "" and seen[1].endswith(" lamp.yaml")
+        assert seen[-1].startswith("1 error")
+        Path("other").write_text(LAMP)
+        Path("other").rename("lamp.yaml")
+        assert "every cell decided" in next_check()[-1]
+
+
+def test_watch_hears_of_what_is_included_from_another_folder() -> None:
+    Path("parts").mkdir()
+    part = Path("parts/part.yaml")
+    part.write_text("events: {press: {source: caller}}\n")
+    Path("whole.yaml").write_text(LAMP.replace("events: {press: {source: caller}}", "include: parts/part.yaml"))
+    with watching("whole.yaml") as next_check:
+        assert "every cell decided" in next_check()[-1]
+        part.write_text("events: {push: {source: caller}}\n")
+        seen = next_check()
+        assert seen[1].endswith("part.yaml")
+        assert " error" in seen[-1]
+
+
+@pytest.mark.parametrize("words", [("--format", "json", "lamp.yaml"), ("-",)])
+def test_watch_prints_text_of_files_alone(words: tuple[str, ...]) -> None:
+    done = scxlife("--watch", *words)
+    assert (done.returncode, done.stdout) == (USAGE, b"")
+    assert b"--watch prints text" in done.stderr
+
+
+def test_a_folder_that_is_not_there_can_not_be_watched() -> None:
+    done = scxlife("--watch", "nowhere/lamp.yaml")
+    assert done.returncode == USAGE
+    assert b"nowhere: it can't be watched: No such file" in done.stderr
