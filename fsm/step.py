@@ -1,7 +1,7 @@
 """One step of a machine: all that follows from an event once its branch is chosen, and nothing that has an effect.
 
 A `Status` is where a machine stands: its state, what waits and in which order, what is deferred, which deadlines are
-armed, the verdict and the ending. It knows no clock, calls no action and asks no guard: whoever keeps one chooses the
+armed, the verdict and the ending. It knows no clock, calls no action and asks no guard: its user chooses the
 branch, gives the results of the actions, and gives the moments. There are three of these:
 
 * `runtime` chooses with transitions and calls the actions;

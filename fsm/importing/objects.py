@@ -1,4 +1,4 @@
-"""Which kind of machine a Python object is. What it needs is loaded: whoever made the object has loaded it too."""
+"""Which kind of machine a Python object is. Its library is loaded: the object was made with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/paths.md: its command prints what stands there, and its test passes, once for each path."""
+"""docs/paths.md: its commands print what stands there, and its test passes, once for each path."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.docs.pages import play, sessions, write_files
+import pytest
+from tests.docs.pages import Session, play, sessions, write_files
 
 PAGE = Path(__file__).parents[2] / "docs" / "paths.md"
 
 
-def test_the_command_prints_what_stands_on_the_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("session", sessions(PAGE), ids=lambda session: session.commands[0])
+def test_a_session_prints_what_stands_on_the_page(session: Session, tmp_path: Path) -> None:
     write_files(PAGE, tmp_path)
-    (session,) = sessions(PAGE)
     assert play(session, tmp_path) == session.output
 
 
