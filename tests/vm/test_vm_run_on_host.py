@@ -389,14 +389,13 @@ def test_L2_a_guest_run_in_a_thread_outlives_other_threads(host: Host, monkeypat
     def life() -> None:
         results.append(run_guest(wanted, on_frame=lambda _: said.set(), interrupts=requests))
 
-    starter = threading.Thread(target=lambda: threading.Thread(target=life).start())
+    running = threading.Thread(target=life)
+    starter = threading.Thread(target=running.start)
     starter.start()
     starter.join()
     assert said.wait(LIMIT)
     os.write(requests.write_end, bytes((signal.SIGTERM,)))
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(LIMIT)
+    running.join(LIMIT)
     assert isinstance(results[0], guest.Completed), results
 
 
