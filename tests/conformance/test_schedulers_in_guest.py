@@ -120,11 +120,14 @@ def lived(kernel: Kernel, sched_args: str, options: str, tape: Path) -> Way:
     return real(records, json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.parametrize("how", ["warm", "cold"])
 @pytest.mark.parametrize("name", PAIRS)
-def test_the_kernel_goes_the_way_that_the_simulation_goes(name: str, each_kernel: Kernel, tmp_path: Path) -> None:
+def test_the_kernel_goes_the_way_that_the_simulation_goes(
+    name: str, how: str, each_kernel: Kernel, tmp_path: Path
+) -> None:
     sched_args, options, told = PAIRS[name]
     ideal = simulated(as_on(each_kernel, told))
-    seen = lived(each_kernel, sched_args, options, tmp_path / "tape")
+    seen = lived(each_kernel, sched_args, f"{options} --cold" if how == "cold" else options, tmp_path / "tape")
     assert seen == ideal
     assert out_of_time(told, ideal, seen) == []
 
