@@ -336,7 +336,7 @@ def test_every_event_and_state_puts_names_on_the_model_and_leaves_alone_what_is_
     runtime = Runtime(
         loads(text), actions={"glow": lambda event: None, "fade": lambda event: None}, guards={}, clock=lambda: 0.0
     )
-    assert {name for name in vars(runtime) if not name.startswith("_")} == {"definition", "ending", "fault"}
+    assert {name for name in vars(runtime) if not name.startswith("_")} == {"definition", "ending", "fault", "wake"}
     runtime.start()
     runtime.handle(Event("post"))
     runtime.expire(1000.0)

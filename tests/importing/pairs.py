@@ -112,7 +112,7 @@ def same_states(
             seen.add(original.state())
             if imported.runtime.ending is not None:
                 break
-            for guard in imported.definition.guards.keys() - set(steady):
+            for guard in sorted(imported.definition.guards.keys() - set(steady)):
                 answers[guard] = chance.random() < 0.5
             if deadlines and chance.random() < 0.2 and (timer := imported.expire()) is not None:
                 original.send(deadlines[timer])
