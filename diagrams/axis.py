@@ -59,18 +59,18 @@ def axis_of(graph: Graph, views: Mapping[str, tuple[str, ...]]) -> Axis:
     states = views.get(SPINE) or graph.spine()
     places = {name: float(index) for index, name in enumerate(states)}
     last = 0.0
-    beside = []
+    others = []
     for node in graph.nodes:
         if node.name in places:
             last = places[node.name]
             continue
-        beside.append(node)
+        others.append(node)
         if node.state.final is None:
             places[node.name] = last + 0.5
     sources: dict[str, list[str]] = {}
     for arrow in graph.arrows:
         sources.setdefault(arrow.target, []).append(arrow.source)
-    for node in beside:
+    for node in others:
         if node.state.final is not None:
             before = [places[source] for source in sources.get(node.name, ())]
             places[node.name] = sum(before) / len(before) if before else last

@@ -210,7 +210,7 @@ class Declarations:
         if isinstance(value, Seconds):
             if not value and self.doc.settings[setting].zero is None:
                 text = f"setting {setting!r} is a deadline of no time: its states would be left at once"
-                hint = "write a longer duration, null for never, or `zero:` with the reason beside its `value`"
+                hint = "write a longer duration, null for never, or `zero:` with the reason next to its `value`"
                 self.findings.add(path, "zero-deadline", f"{text}; {hint}")
         elif value is not None:
             self.findings.add(path, "wrong-type", f"setting {setting!r} is for a timer: {_no_duration(value)}")

@@ -44,9 +44,9 @@ class Figures:
         return (
             Aim("decide() beside a plain dict", 3, max(ns[DECIDE] / ns[DICT] for ns in best), "×"),
             Aim("transitions beside decide()", 15, min(ns[TRANSITIONS] / ns[DECIDE] for ns in best), "×", least=True),
-            Aim("Runtime beside decide(), guard and action", 2.5, max(ns[RUNTIME] / ns[DECIDED] for ns in best), "×"),
+            Aim("Runtime, of decide(), guard and action", 2.5, max(ns[RUNTIME] / ns[DECIDED] for ns in best), "×"),
             *(
-                [Aim("Runtime beside Automat", 1, max(ns[RUNTIME] / ns[AUTOMAT] for ns in best), "×")]
+                [Aim("Runtime, of Automat", 1, max(ns[RUNTIME] / ns[AUTOMAT] for ns in best), "×")]
                 if AUTOMAT not in self.absent
                 else []
             ),

@@ -1,4 +1,4 @@
-"""An imported definition beside the original: the same random events and answers to both, and the states they reach."""
+"""An imported definition and the original: the same random events and answers to both, and the states they reach."""
 
 from __future__ import annotations
 

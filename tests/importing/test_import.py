@@ -70,7 +70,7 @@ def test_the_draft_is_the_expected_one_and_loads_without_findings(name: str) -> 
     assert text == expected.read_text()
 
 
-# -- beside the original -----------------------------------------------------------------------------------------
+# -- with the original ------------------------------------------------------------------------------------------
 
 
 class Transitions:
