@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from types import MappingProxyType
 
 from .driver import Sources
 from .events import Event
 from .runtime import Ending, MachineError, Runtime
 from .sources import SourceFactory
+
+
+@contextmanager
+def woken_by(runtime: Runtime, wake: Callable[[], object]) -> Iterator[None]:
+    """Have `wake` called at each post, by one loop at a time. Raises MachineError when there is another."""
+    if runtime.wake is not None:
+        raise MachineError("the machine is run by another loop already")
+    runtime.wake = wake
+    try:
+        yield
+    finally:
+        runtime.wake = None
+
 
 NONE: Mapping[str, SourceFactory] = MappingProxyType({})
 
@@ -28,8 +41,6 @@ async def run(
     `sources` and `delivered` are those of `Sources`. Raises what `Runtime.deliver` does, and MachineError for a runtime
     that another loop runs.
     """
-    if runtime.wake is not None:
-        raise MachineError("the machine is run by another loop already")
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     machine = Sources(runtime, sources, delivered=delivered)
     readable: set[int] = set()
@@ -38,8 +49,7 @@ async def run(
         readable.add(fd)
         woken.set()
 
-    runtime.wake = woken.set
-    try:
+    with woken_by(runtime, woken.set), closing(machine):
         machine.begin(*first)
         while runtime.ending is None:
             interest = machine.interest()
@@ -59,6 +69,3 @@ async def run(
             readable.clear()
             machine.wake(seen, runtime.now())
         return runtime.ending
-    finally:
-        runtime.wake = None
-        machine.close()

@@ -17,12 +17,12 @@ def check_graph(
     follows: dict[str, set[str]] = {name: set() for name in states}
     for (source, _), cell in cells.items():
         follows[source].update(branch.decision.target for branch in cell if branch.decision.kind == GO)
-    reached = _closure((initial,), follows)
+    reached = closure((initial,), follows)
     for name in states:
         if name not in reached:
             findings.add(("states", name), "unreachable", f"no path leads from {initial!r} to state {name!r}")
     finals = [name for name, state in states.items() if state.final is not None]
-    ends = _closure(finals, _reversed(follows))
+    ends = closure(finals, _reversed(follows))
     for name, state in states.items():
         if name not in reached or state.final is not None:
             continue
@@ -40,7 +40,8 @@ def _reversed(follows: Edges) -> Edges:
     return before
 
 
-def _closure(start: Iterable[str], follows: Edges) -> set[str]:
+def closure(start: Iterable[str], follows: Edges) -> set[str]:
+    """All that is reached from `start`, itself included."""
     reached: set[str] = set()
     waiting = list(start)
     while waiting:

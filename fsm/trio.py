@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from math import inf
 
 import trio
 
-from .aio import NONE
+from .aio import NONE, woken_by
 from .driver import Sources
 from .events import Event
-from .runtime import Ending, MachineError, Runtime
+from .runtime import Ending, Runtime
 from .sources import SourceFactory
 
 
@@ -24,8 +25,6 @@ async def run(
 
     `runtime.post(event)` from another task wakes it. From another thread, use `trio.from_thread.run_sync`.
     """
-    if runtime.wake is not None:
-        raise MachineError("the machine is run by another loop already")
     machine = Sources(runtime, sources, delivered=delivered)
     woken = trio.Event()
     readable: set[int] = set()
@@ -38,8 +37,7 @@ async def run(
         readable.add(fd)
         woken.set()
 
-    runtime.wake = wake
-    try:
+    with woken_by(runtime, wake), closing(machine):
         machine.begin(*first)
         while runtime.ending is None:
             interest = machine.interest()
@@ -55,6 +53,3 @@ async def run(
             readable.clear()
             machine.wake(seen, runtime.now())
         return runtime.ending
-    finally:
-        runtime.wake = None
-        machine.close()

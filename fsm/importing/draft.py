@@ -6,11 +6,12 @@ and leave it. Of the rows that several rings of states have for one event, the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import attrs
 
 from scxlife.fsm.definition import BY_ACTION, BY_CALLER, FAULT, GO, IGNORE, REJECT
+from scxlife.fsm.graph import closure
 from scxlife.fsm.table import MAX_GUARDS
 
 from .chart import ABANDON, ACTIVE, ALWAYS, ALWAYS_RANK, INTERNAL, SETTLE, Action, Arrow, Chart, Happening, Node
@@ -324,17 +325,6 @@ def _follows(draft: Draft) -> dict[str, set[str]]:
     return follows
 
 
-def _closure(start: Iterable[str], follows: dict[str, set[str]]) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(start)
-    while waiting:
-        name = waiting.pop()
-        if name not in reached:
-            reached.add(name)
-            waiting.extend(follows[name] - reached)
-    return reached
-
-
 def _endless(draft: Draft) -> None:
     """Drop the last row of a cell that is always taken at once, and only leads round: in the original it never ends."""
     posted = {event for action in draft.chart.actions.values() for event in action.posts}
@@ -350,7 +340,7 @@ def _endless(draft: Draft) -> None:
         follows[state].update(row.to or state for row in rows if goes_on(row))
     for pair, rows in cells.items():
         state = pair[0]
-        round_ = all(goes_on(row) and state in _closure([row.to or state], follows) for row in rows)
+        round_ = all(goes_on(row) and state in closure([row.to or state], follows) for row in rows)
         if round_ and _taken(rows)[1]:
             last = rows[-1]
             last.cells.remove(pair)
@@ -361,7 +351,7 @@ def _endless(draft: Draft) -> None:
 
 def _unreached(draft: Draft) -> None:
     """States that no path leads to become comments, and so do their rows."""
-    reached = _closure([draft.initial], _follows(draft))
+    reached = closure([draft.initial], _follows(draft))
     for name in draft.states:
         if name not in reached:
             draft.dropped[name] = f"no path leads from {draft.initial} to {name}"
@@ -399,14 +389,14 @@ def _endings(draft: Draft) -> None:
     for source, targets in follows.items():
         for target in targets:
             before[target].add(source)
-    ends = _closure(finals, before)
+    ends = closure(finals, before)
     living = draft.living
     stuck = [name for name in living if len(living) > 1 and not follows[name] - {name}]
     if finals or stuck:
         stuck = [name for name in living if name in stuck or name not in ends]
     if not finals and stuck:
         # With the end that is added now, every other state needs a way there too.
-        ends = _closure(stuck, before)
+        ends = closure(stuck, before)
         stuck = [name for name in living if name in stuck or name not in ends]
     if stuck:
         event, state = ABANDON, chart.named("state", ABANDONED)

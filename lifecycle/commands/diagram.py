@@ -15,10 +15,9 @@ from scxlife.diagrams.render import PICTURES, RenderError, render
 from scxlife.diagrams.scxml import scxml
 from scxlife.diagrams.selection import ALL, KINDS
 from scxlife.fsm.definition import Definition
-from scxlife.fsm.lint import check
 from scxlife.fsm.problems import did_you_mean
-from scxlife.fsm.show import show
 from scxlife.lifecycle.commands.highlighted import highlighted
+from scxlife.lifecycle.commands.sound import sound_definition
 from scxlife.lifecycle.commands.written import write
 from scxlife.lifecycle.destinations import check_output
 from scxlife.lifecycle.options import DEFINITION
@@ -96,12 +95,11 @@ def run(parsed: argparse.Namespace) -> int:
     if picture == "png" and output is None and sys.stdout.isatty():
         return _failed("a PNG on a terminal is of no use", "name a file: -o machine.png", USAGE)
     check_output("-o", output)
-    report = check(parsed.definition)
-    if report.definition is None:
-        print(*show(report.problems, report.texts, colour=False), sep="\n", file=sys.stderr)
+    definition = sound_definition(parsed.definition)
+    if definition is None:
         return USAGE
     try:
-        text = _text(report.definition, picture, parsed)
+        text = _text(definition, picture, parsed)
         content = render(text, picture) if picture in PICTURES else text.encode()
     except RenderError as error:
         return _failed(str(error), error.hint, FAILED)

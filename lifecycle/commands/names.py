@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scxlife.fsm.lint import check
-from scxlife.fsm.show import show
 from scxlife.fsm.typed import NamesError, typed_names
+from scxlife.lifecycle.commands.sound import sound_definition
 from scxlife.lifecycle.outcomes import USAGE
 
 SUMMARY = "a definition's names as Python types"
@@ -25,13 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    report = check(parsed.definition)
-    if report.definition is None:
-        for line in show(report.problems, report.texts):
-            print(line, file=sys.stderr)
+    definition = sound_definition(parsed.definition)
+    if definition is None:
         return USAGE
     try:
-        text = typed_names(report.definition, parsed.definition)
+        text = typed_names(definition, parsed.definition)
     except NamesError as error:
         print(f"scxlife: error: {parsed.definition}: {error}", file=sys.stderr)
         return USAGE

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from scxlife.fsm.json_text import json_text
-from scxlife.fsm.lint import check
 from scxlife.fsm.paths import Path, Row, paths
-from scxlife.fsm.show import show
+from scxlife.lifecycle.commands.sound import sound_definition
 from scxlife.lifecycle.outcomes import USAGE
 from scxlife.lifecycle.usage import UsageError
 
@@ -33,13 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    report = check(parsed.definition)
-    if report.definition is None:
-        for line in show(report.problems, report.texts):
-            print(line, file=sys.stderr)
+    definition = sound_definition(parsed.definition)
+    if definition is None:
         return USAGE
     try:
-        found = paths(report.definition, pairs=parsed.pairs)
+        found = paths(definition, pairs=parsed.pairs)
     except ValueError as error:
         raise UsageError(f"{parsed.definition}: {error}") from None
     if parsed.json:
