@@ -166,8 +166,7 @@ def _prepare(standard: Mapping[str, Definition]) -> None:
 
     for definition in standard.values():
         prepare(definition)
-    # Nothing of all that is ever garbage.
-    gc.collect()
+    # Nothing of all that is garbage some day: it is not looked through for any.
     gc.freeze()
 
 
