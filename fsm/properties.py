@@ -18,6 +18,7 @@ import attrs
 
 from .definition import BY_CALLER, DEFER, FAULT, GO, IMPOSSIBLE, REJECT, Definition
 from .events import Event
+from .misuse import expect
 from .paths import answers_for
 from .runtime import Refused, Runtime
 from .step import Status, failure
@@ -99,8 +100,8 @@ class Explored:
 
 class _Situation(NamedTuple):
     state: str
-    #: Events in their order, and whether each is a deadline of a state that was left.
-    inbox: tuple[tuple[str, bool], ...]
+    #: Events in their order. A deadline never waits: it is delivered at once, and the loader lets none be deferred.
+    inbox: tuple[str, ...]
     deferred: tuple[str, ...]
     #: Seconds until each deadline of the state, and its event.
     armed: tuple[tuple[float, str], ...]
@@ -111,7 +112,11 @@ _Key = tuple[_Situation, tuple[Hashable, ...]]
 
 
 def explore(definition: Definition, properties: Mapping[str, Property], *, most: int = MOST) -> Explored:
-    """Try everything, breadth first. A property that was broken once is not asked any more."""
+    """Try everything, breadth first. A property that was broken once is not asked any more.
+
+    Raises Misuse for a property that returns what can't be hashed.
+    """
+    expect(isinstance(definition, Definition), "explore() wants a Definition, as load() gives it", definition)
     walk = _Walk(definition)
     names = list(properties)
     broken: dict[str, Violation] = {}
@@ -136,6 +141,11 @@ def explore(definition: Definition, properties: Mapping[str, Property], *, most:
                     except AssertionError as error:
                         run = (*_run(before, key), move)
                         broken[name] = Violation(name, str(error).partition("\n")[0], definition.initial, run)
+                expect(
+                    _hashable(memory),
+                    f"what property {name!r} returns is hashable",
+                    memory,
+                )
                 remembered.append(None if name in broken else memory)
             there: _Key = (after, tuple(remembered))
             if there not in before:
@@ -145,6 +155,14 @@ def explore(definition: Definition, properties: Mapping[str, Property], *, most:
                 before[there] = key, move
                 waiting.append(there)
     return Explored(len(before), tried, tuple(broken.values()), complete)
+
+
+def _hashable(memory: object) -> bool:
+    try:
+        hash(memory)
+    except TypeError:
+        return False
+    return True
 
 
 def _run(before: Mapping[_Key, tuple[_Key, Move] | None], key: _Key) -> list[Move]:
@@ -178,7 +196,7 @@ class _Walk:
         if state.final is not None:
             return
         if here.inbox:
-            yield from self._delivered(here, here.inbox[0][0], outside=False)
+            yield from self._delivered(here, here.inbox[0], outside=False)
             return
         for name, event in self.definition.events.items():
             listed = event.source == BY_CALLER or event.source in state.sources
@@ -198,7 +216,7 @@ class _Walk:
             decision = branch.decision
             answers = self.answers(here.state, name, number)
             refused = decision.kind in (REJECT, IMPOSSIBLE)
-            # What is refused to whoever posts it changes nothing. What is deferred twice goes no other way.
+            # A refused event changes nothing. An event that is deferred twice takes no new path.
             if answers is None or (refused and outside and not deadline):
                 continue
             if decision.kind == DEFER and here.deferred.count(name) >= SAME:
@@ -262,28 +280,21 @@ class _Walk:
 
 def _status(definition: Definition, here: _Situation) -> Status[Event]:
     status: Status[Event] = Status(definition)
-    status.state, status.entered = here.state, 2
+    status.state, status.entered = here.state, 1
     for name in here.deferred:
         status.post(Event(name))
         status.deferred.append(status.take())
-    for name, stale in here.inbox:
-        status.entered = 1 if stale else 2
+    for name in here.inbox:
         status.post(Event(name))
-    status.entered = 2
     status.armed = list(here.armed)
     status.verdict = here.verdict
     return status
 
 
 def _situation(status: Status[Event], now: float) -> _Situation:
-    heard = status.rules.heard
-    waiting = [
-        (each[2].name, heard[each[2].name].timer is not None and each[3] != status.entered)
-        for each in sorted(status.inbox, key=lambda each: each[:2])
-    ]
     return _Situation(
         status.state,
-        tuple(waiting),
+        tuple(each[2].name for each in sorted(status.inbox, key=lambda each: each[:2])),
         tuple(each[2].name for each in status.deferred),
         tuple(sorted((round(due - now, 9), name) for due, name in status.armed)),
         status.verdict,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Mapping
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, note, settings
 from tests.fsm.definitions import texts
 
 from scxlife.fsm import Definition, load, loads
+from scxlife.fsm.definition import Cell
 from scxlife.fsm.paths import Row, Step, answers_for, paths, play, rows
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +65,62 @@ def test_paths_of_any_definition_can_be_run(text: str) -> None:
     assert taken | {row for (row,) in found.missed} == {*rows(definition)}
     assert taken.isdisjoint(row for (row,) in found.missed)
     walked(definition)
+
+
+def check_answers(definition: Definition) -> None:
+    """For each branch, answers by which it is taken; none only where trying all of them finds none."""
+    for cell in definition.cells.values():
+        names = sorted({name for branch in cell for name, _ in branch.guards})
+        possible = [dict(zip(names, answers, strict=True)) for answers in product((False, True), repeat=len(names))]
+        allowed = [
+            answers
+            for answers in possible
+            if not any(answers.get(a) is x and answers.get(b) is y for (a, x), (b, y) in definition.exclusions)
+        ]
+
+        def taken(answers: Mapping[str, bool], cell: Cell = cell) -> int:
+            fits = (all(answers[name] is wanted for name, wanted in branch.guards) for branch in cell)
+            return next(number for number, holds in enumerate(fits) if holds)
+
+        reached = {taken(answers) for answers in allowed}
+        for number in range(len(cell)):
+            found = answers_for(definition, cell, number)
+            assert (found is not None) == (number in reached)
+            assert found is None or (found in allowed and taken(found) == number)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_answers_lead_to_the_branch_they_were_asked_for(file: Path) -> None:
+    check_answers(load(file))
+
+
+@settings(derandomize=True, database=None, deadline=None, max_examples=100)
+@given(texts())
+def test_answers_lead_to_the_branch_they_were_asked_for_in_any_definition(text: str) -> None:
+    note(text)
+    check_answers(loads(text))
+
+
+def test_answers_keep_every_branch_before_theirs_from_being_taken() -> None:
+    rows = """rows:
+  - {in: shut, on: knock, if: friend, to: open}
+  - {in: shut, on: knock, unless: known, to: asking}
+  - {in: shut, on: knock, unless: friend, if: late, to: shut}
+  - {in: asking, on: [turn, tired], to: shut}
+  - {in: open, on: turn, to: shut}
+ignore:
+  - {in: "*", on: "*", because: nothing to do}
+"""
+    guards = "guards: {friend: one of ours, known: somebody we know, late: it is night}\n"
+    definition = loads(
+        TABLE[: TABLE.index("guards:")] + guards + TABLE[TABLE.index("states:") : TABLE.index("rows:")] + rows
+    )
+    assert answers_for(definition, definition.cells["shut", "knock"], 2) == {
+        "friend": False,
+        "known": True,
+        "late": True,
+    }
+    check_answers(definition)
 
 
 TABLE = """

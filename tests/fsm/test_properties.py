@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, note, settings
 from tests.fsm.definitions import texts
 
-from scxlife.fsm import Definition, load, loads
+from scxlife.fsm import Definition, Misuse, load, loads
 from scxlife.fsm.definition import BY_ACTION, IMPOSSIBLE
 from scxlife.fsm.properties import Move, Property, Violation, explore
 from scxlife.fsm.replay import replay
@@ -164,6 +164,11 @@ def test_deadlines_come_in_the_order_in_which_they_are_due() -> None:
 def test_an_action_that_fails_is_tried_and_told() -> None:
     (violation,) = explore(loads(LAMP), {"whole": never("broken")}).violations
     assert str(violation) == "whole: broken is reached: dark press (light fails) → lighting fault → broken"
+
+
+def test_a_memory_that_can_not_be_hashed_is_refused() -> None:
+    with pytest.raises(Misuse, match="property 'lists' returns is hashable"):
+        explore(loads(LAMP), {"lists": lambda memory, move: [move]})  # type: ignore[dict-item,return-value]
 
 
 def test_what_is_too_much_to_try_is_not_called_complete() -> None:
